@@ -1,0 +1,59 @@
+"""The object classes of the training world (``objects.toml``) and how they are called in English and Chinese."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+__all__ = ["ObjectClass", "object_classes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectClass:
+    """What can be seen and named."""
+
+    name: str
+    """English name, also the key of the class."""
+    zh: str
+    """Chinese name."""
+    measure: str
+    """Chinese measure word."""
+    article: str
+    """English indefinite article."""
+    also: tuple[str, ...] = ()
+    """Other English names."""
+    also_zh: tuple[str, ...] = ()
+    """Other Chinese names."""
+    recolour: bool = True
+    """Whether its colour may be changed believably."""
+    floats: bool = False
+    """Whether it stays in the air and therefore throws no contact shadow."""
+    stamps: tuple[str, ...] = ()
+    """Its pictures among the stamps, below their folder, without suffix."""
+    emoji: tuple[str, ...] = ()
+    """Its pictures among the emoji, as code points."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All English names, the usual one first."""
+        return (self.name, *self.also)
+
+    @property
+    def zh_names(self) -> tuple[str, ...]:
+        """All Chinese names, the usual one first."""
+        return (self.zh, *self.also_zh)
+
+
+@cache
+def object_classes() -> dict[str, ObjectClass]:
+    """Read the classes from ``objects.toml``, keyed by English name."""
+    table = tomllib.loads(Path(__file__).with_name("objects.toml").read_text(encoding="utf-8"))
+    return {name: _object_class(name, entry) for name, entry in table.items()}
+
+
+def _object_class(name: str, entry: dict[str, str | bool | list[str]]) -> ObjectClass:
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    article = {"article": "an" if name[0] in "aeiou" else "a"}
+    return ObjectClass(**{"name": name, **article, **fields})  # pyright: ignore[reportArgumentType]
