@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +57,7 @@ class WeightFiles:
         path = self._home[name]
         try:
             if path not in self._open:
-                self._open[path] = ExitStack().enter_context(safe_open(path, framework="pt", device="cpu"))
+                self._open[path] = safe_open(path, framework="pt", device="cpu")
             return self._open[path].get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
@@ -116,7 +115,14 @@ def _shards(index: Path) -> list[Header]:
         names = sorted(set(weight_map.values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken_json(index, error) from error
-    headers = [read_header(index.parent / Path(name).name) for name in names]
+    absent = [name for name in names if not (index.parent / name).is_file()]
+    if absent:
+        raise CheckpointError(
+            given=f"{index}, whose shards are not all there: {', '.join(absent)}",
+            expected=f"{len(names)} shards beside it",
+            remedy="Download the folder again.",
+        )
+    headers = [read_header(index.parent / name) for name in names]
     held = {tensor for header in headers for tensor in header.tensors}
     if held != weight_map.keys():
         odd = sorted(held ^ weight_map.keys())

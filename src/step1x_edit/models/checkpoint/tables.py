@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from step1x_edit.models.checkpoint.entries import Rule
 
-__all__ = ["SCALE_FACTOR", "TEXT_MAPPING", "TRANSFORMER", "vae_rules"]
+__all__ = ["SCALE_FACTOR", "SCALE_FACTOR_RELEASES", "TEXT_MAPPING", "TRANSFORMER", "vae_rules"]
 
 SCALE_FACTOR = "connector.scale_factor"
-"""Learned scalar of v1.0 alone; it multiplies the global vector's input by 1 + itself and is folded when read."""
+"""Learned scalar; it multiplies the global vector's input by 1 + itself and is folded when read."""
+
+SCALE_FACTOR_RELEASES = ("v1.0",)
+"""Releases whose single file holds the scalar."""
 
 TEXT_MAPPING = "text_token_mapping.weight"
 """Present in v1.2 and v1.2-preview alone."""
@@ -25,7 +28,9 @@ def _stacked(official: str, *ours: str) -> Rule:
     return Rule(official=official, ours=ours, form="stacked")
 
 
-def _stream(theirs: str, norm: str, feed: str, query_key_value: tuple[str, str, str], norms: str, out: str) -> list[Rule]:
+def _stream(
+    theirs: str, norm: str, feed: str, query_key_value: tuple[str, str, str], norms: str, out: str
+) -> list[Rule]:
     """Rows of one stream (image or text) of the double blocks."""
     official, block = f"double_blocks.#.{theirs}", "transformer_blocks.#"
     return [
