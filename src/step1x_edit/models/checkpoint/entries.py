@@ -1,7 +1,7 @@
 """Official tensor names and ours, tied together one entry at a time.
 
-A :class:`Rule` is one row of a key table (:mod:`.tables`), written with placeholders. :func:`entries` lays the rows over
-the names and shapes of a network; every :class:`Entry` then turns one official tensor into ours and back. Both
+A :class:`Rule` is one row of a key table (:mod:`.tables`), written with placeholders. :func:`entries` lays the rows
+over the names and shapes of a network; every :class:`Entry` then turns one official tensor into ours and back. Both
 directions, the strict shape check and the splitting of LoRA matrices come from the same entries.
 """
 
