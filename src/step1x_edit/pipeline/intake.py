@@ -18,12 +18,11 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from step1x_edit.errors import RequestError
 from step1x_edit.pipeline.picture_modes import Pixels, split_pixels, split_sixteen_bit_png
+from step1x_edit.schema.edit import MAX_SIDE_PX, MIN_SIDE_PX
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "MIN_SIDE_PX", "PictureFormat", "ReferenceImage", "read_reference"]
+__all__ = ["MAX_PIXELS", "PictureFormat", "ReferenceImage", "read_reference"]
 
 MAX_PIXELS = 64_000_000
-MIN_SIDE_PX = 16
-MAX_SIDE_PX = 16384
 
 PictureFormat = Literal["PNG", "JPEG", "WEBP", "memory"]
 _Decoded = TypeVar("_Decoded")
@@ -187,7 +186,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
-    if not (MIN_SIDE_PX <= min(size) and max(size) <= MAX_SIDE_PX and width * height <= MAX_PIXELS):
+    if not (min(size) >= MIN_SIDE_PX and max(size) <= MAX_SIDE_PX and width * height <= MAX_PIXELS):
         raise RequestError(
             given=f"{name} of {width} x {height} pixels",
             expected=f"sides of {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels and at most {MAX_PIXELS // 1_000_000} megapixels",

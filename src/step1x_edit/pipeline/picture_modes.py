@@ -13,7 +13,9 @@ from step1x_edit.errors import RequestError
 __all__ = ["Pixels", "split_pixels", "split_sixteen_bit_png"]
 
 _ALPHA_MODES = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
-_PNG_GREY, _PNG_COLOUR, _PNG_GREY_ALPHA, _PNG_COLOUR_ALPHA = 0, 2, 4, 6
+# Colour space of the device, a field of the ICC header (ICC.1:2022, table 17).
+_PROFILE_SPACE = slice(16, 20)
+_PNG_GREY, _PNG_GREY_ALPHA, _PNG_COLOUR_ALPHA = 0, 4, 6
 
 
 class Pixels(NamedTuple):
@@ -119,9 +121,9 @@ def _to_srgb(colour: Image.Image, profile_bytes: bytes | None) -> Image.Image:
         # Through lcms, sRGB to sRGB can move a value by one; what is sRGB already stays as it is.
         if ImageCms.getProfileDescription(profile).startswith("sRGB"):
             return colour.convert("RGB")
-        space = profile.profile.xcolor_space.strip()
-        source = colour if (space, colour.mode) in (("GRAY", "L"), ("CMYK", "CMYK")) else None
-        if space == "RGB" and colour.mode != "CMYK":
+        space = profile_bytes[_PROFILE_SPACE]
+        source = colour if (space, colour.mode) in ((b"GRAY", "L"), (b"CMYK", "CMYK")) else None
+        if space == b"RGB " and colour.mode != "CMYK":
             source = colour.convert("RGB")
         if source is None:
             return colour.convert("RGB")

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from step1x_edit.errors import RequestError
 
 __all__ = [
+    "MAX_SIDE_PX",
+    "MIN_SIDE_PX",
     "AdapterUse",
     "EditParameters",
     "EditRequest",
