@@ -83,6 +83,9 @@ class Conventions(_Record):
     text_mapping: bool = False
     """Whether input embeddings of quoted tokens are mapped onto the context (v1.2)."""
 
+    text_to_image: bool = False
+    """Whether the weights also make pictures without a reference image."""
+
     negative_instruction: str = ""
     """Unconditional instruction of an edit."""
 
@@ -127,9 +130,13 @@ class Release(_Record):
     parameters: int
     """All parts together."""
     download_gib: float
-    text_to_image: bool
     conventions: Conventions
     defaults: ReleaseDefaults
     memory: tuple[MemoryNeed, ...] = ()
     returns_detail: bool = False
     """Whether the result takes fine detail from the reference image when it is brought back to its size."""
+
+    @property
+    def text_to_image(self) -> bool:
+        """Whether the weights also make pictures without a reference image."""
+        return self.conventions.text_to_image

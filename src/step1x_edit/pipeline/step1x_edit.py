@@ -1,0 +1,364 @@
+"""``Step1XEditPipeline``: reference image and instruction to edited picture (paper Fig. 4 as a loop)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from diffusers.utils import BaseOutput
+from diffusers.utils.torch_utils import randn_tensor
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLForConditionalGeneration
+
+from step1x_edit.errors import RequestError
+from step1x_edit.models.conditioner import Conditioner, Conditioning
+from step1x_edit.models.processor import Step1XEditProcessor
+from step1x_edit.models.transformer import Step1XEditTransformer2DModel
+from step1x_edit.models.vae import decode_latents, encode_pixels
+from step1x_edit.pipeline.denoising import GuidedFlow, plan_calls
+from step1x_edit.pipeline.geometry import WorkingFrame, exact_frame, released_frame
+from step1x_edit.presets.releases import find_release
+from step1x_edit.sampling.packing import pack_latents, unpack_latents
+from step1x_edit.sampling.positions import grid_positions
+from step1x_edit.sampling.resolution import GRID_PX
+from step1x_edit.sampling.schedule import schedule_shift
+from step1x_edit.schema.release import Conventions, Release
+
+__all__ = ["Step1XEditPipeline", "Step1XEditPipelineOutput"]
+
+_T2I_SIZE = 1024
+_LATENT_PX = 8
+
+
+@dataclass
+class Step1XEditPipelineOutput(BaseOutput):
+    """Pictures of one call.
+
+    Attributes:
+        images: PIL pictures, an array or a tensor, by ``output_type``; the pictures of one prompt stand together.
+    """
+
+    images: list[Image.Image] | np.ndarray | Tensor
+
+
+class Step1XEditPipeline(DiffusionPipeline):
+    """Edit pictures by instruction with any Step1X-Edit release; make pictures from text where the release can.
+
+    What distinguishes releases is read from the transformer's config (its ``release`` and ``conventions``).
+
+    Args:
+        text_encoder: The multimodal LLM.
+        processor: Its tokenizer and image processor.
+        transformer: The diffusion transformer with the connector inside.
+        vae: The autoencoder.
+        scheduler: Flow matching with dynamic shifting.
+    """
+
+    model_cpu_offload_seq = "text_encoder->transformer->vae"
+    _callback_tensor_inputs = ["latents"]  # noqa: RUF012 - diffusers reads a class attribute of this type
+
+    def __init__(
+        self,
+        text_encoder: Qwen2_5_VLForConditionalGeneration,
+        processor: Step1XEditProcessor,
+        transformer: Step1XEditTransformer2DModel,
+        vae: AutoencoderKL,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            text_encoder=text_encoder, processor=processor, transformer=transformer, vae=vae, scheduler=scheduler
+        )
+        self._interrupt = False
+
+    @property
+    def release(self) -> Release:
+        """The release whose weights these are."""
+        return find_release(self.transformer.config.release)
+
+    @property
+    def conventions(self) -> Conventions:
+        """How the weights expect their inputs, as stored with them."""
+        stored = self.transformer.config.conventions
+        return Conventions.model_validate(dict(stored)) if stored else self.release.conventions
+
+    @property
+    def interrupt(self) -> bool:
+        """Set to true by a callback to leave the loop after the current step."""
+        return self._interrupt
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        image: Image.Image | Sequence[Image.Image] | None = None,
+        prompt: str | Sequence[str] = "",
+        negative_prompt: str | Sequence[str] | None = None,
+        *,
+        num_inference_steps: int | None = None,
+        true_cfg_scale: float | None = None,
+        size_level: int | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: Tensor | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None] | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        parity: bool = False,
+    ) -> Step1XEditPipelineOutput | tuple[Any]:
+        """Edit pictures, or make them when there is no ``image`` and the release can.
+
+        Args:
+            image: Reference image, or one for each prompt; all of them at one working size.
+            prompt: Instruction in English or Chinese, or several.
+            negative_prompt: Instruction of the unconditional branch; the release's own by default.
+            num_inference_steps: Time steps; the release's documented number by default.
+            true_cfg_scale: Guidance scale; 1 is off. The release's documented value by default.
+            size_level: Side in pixels of a square with the working area.
+            height: Working height in pixels, a multiple of 16, instead of ``size_level``; with ``width``.
+            width: Working width in pixels.
+            num_images_per_prompt: Pictures for each prompt.
+            generator: Source of the noise; a list gives each picture its own.
+            latents: Initial noise (pictures, tokens, channels) instead.
+            output_type: "pil", "np", "pt" or "latent".
+            return_dict: Whether to return a record rather than a tuple.
+            callback_on_step_end: Called as (pipeline, step, timestep, {"latents": ...}) after each step; may return new
+                latents, may set ``pipeline._interrupt``.
+            callback_on_step_end_tensor_inputs: Names it is given ("latents").
+            parity: Do by accident what the released code does by accident (see ``docs/releases.md``).
+
+        Returns:
+            Pictures of exactly the reference images' size (text-to-image: the working size).
+
+        Raises:
+            RequestError: A request this release cannot serve.
+            NumericalError: A number that is not finite came up.
+
+        Source:
+            Step1X-Edit report (arXiv:2504.17761), section 3 and Fig. 4.
+        """
+        # 0. What is asked.
+        conventions, defaults = self.conventions, self.release.defaults
+        steps = num_inference_steps or defaults.steps
+        guidance_scale = defaults.guidance_scale if true_cfg_scale is None else true_cfg_scale
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        references = self._references(image, len(prompts))
+        frame = self._frame(references, size_level or defaults.size_level, width, height, parity=parity)
+        columns, rows = frame.canvas[0] // GRID_PX, frame.canvas[1] // GRID_PX
+        pictures = len(prompts) * num_images_per_prompt
+        self._interrupt = False
+
+        # 1. Conditioner: one pass over picture and words for each reference image.
+        negatives = self._negatives(negative_prompt, len(prompts), guided=guidance_scale > 1, edit=image is not None)
+        conditionings = self._condition(references, prompts, negatives, frame, conventions, parity=parity)
+        conditionings = [item for item in conditionings for _ in range(num_images_per_prompt)]
+
+        # 2. Reference latents and noise.
+        reference = self._reference_tokens(references, frame, conventions, generator if parity else None)
+        if reference is not None:
+            reference = reference.repeat_interleave(num_images_per_prompt, dim=0)
+        latents = self._noise(latents, pictures, rows, columns, generator)
+
+        # 3. Schedule and positions.
+        self.scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=schedule_shift(rows * columns))
+        times = self.scheduler.sigmas[:-1]
+        positions = grid_positions(rows=rows, columns=columns)
+        if reference is not None:
+            reference_positions = grid_positions(
+                rows=rows, columns=columns, axis=conventions.reference_axis, offset=conventions.reference_offset
+            )
+            positions = torch.cat([positions, reference_positions])
+
+        # 4. From noise to target latents.
+        calls = plan_calls(
+            self.transformer, conditionings, image_positions=positions, times=times, conventions=conventions
+        )
+        flow = GuidedFlow(
+            self.transformer,
+            calls,
+            reference=reference,
+            times=times,
+            guidance_scale=guidance_scale,
+            conventions=conventions,
+        )
+        with self.progress_bar(total=steps) as progress:
+            for step, timestep in enumerate(self.scheduler.timesteps):
+                velocity = flow.velocity(latents, step)
+                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                latents = self._report(callback_on_step_end, step, timestep, latents)
+                progress.update()
+                if self.interrupt:
+                    break
+
+        # 5. Target latents to pictures at the reference's size.
+        output = self._output(latents, rows, columns, frame, output_type)
+        self.maybe_free_model_hooks()
+        return Step1XEditPipelineOutput(images=output) if return_dict else (output,)
+
+    def _references(self, image: Any, prompts: int) -> list[Image.Image] | None:
+        """Return one RGB reference image for each prompt, or none for text-to-image."""
+        if image is None:
+            if not self.conventions.text_to_image:
+                raise RequestError(
+                    given=f"no reference image for release {self.release.id}",
+                    expected="a reference image (this release only edits)",
+                    remedy="Give a picture, or use release v1.1 to make one from text.",
+                )
+            return None
+        images = [image] if isinstance(image, Image.Image) else list(image)
+        if len(images) == 1:
+            images = images * prompts
+        if len(images) != prompts or not all(isinstance(item, Image.Image) for item in images):
+            raise RequestError(
+                given=f"{len(images)} reference images for {prompts} prompts",
+                expected="one PIL picture, or one for each prompt",
+                remedy="Pass latents by the argument `latents`, and pictures as PIL images.",
+            )
+        return [item.convert("RGB") for item in images]
+
+    def _frame(
+        self,
+        references: list[Image.Image] | None,
+        size_level: int,
+        width: int | None,
+        height: int | None,
+        *,
+        parity: bool,
+    ) -> WorkingFrame:
+        if references is None:
+            size = width or _T2I_SIZE, height or _T2I_SIZE
+            return WorkingFrame(original=_on_grid(size), content=size, canvas=size)
+        if width and height:
+            size = _on_grid((width, height))
+            return WorkingFrame(original=references[0].size, content=size, canvas=size)
+        build = released_frame if parity else exact_frame
+        frames = {build(*item.size, size_level=size_level) for item in references}
+        if len(frames) > 1:
+            raise RequestError(
+                given=f"reference images of {len(frames)} sizes in one batch",
+                expected="one size",
+                remedy="Edit them one by one, or resize them to one size first.",
+            )
+        return frames.pop()
+
+    def _negatives(
+        self, negative_prompt: str | Sequence[str] | None, prompts: int, *, guided: bool, edit: bool
+    ) -> list[str]:
+        if not guided:
+            return []
+        if negative_prompt is None:
+            negative_prompt = self.conventions.negative_instruction if edit else self.conventions.negative_prompt
+        negatives = [negative_prompt] if isinstance(negative_prompt, str) else list(negative_prompt)
+        return negatives * prompts if len(negatives) == 1 else negatives
+
+    def _condition(
+        self,
+        references: list[Image.Image] | None,
+        prompts: list[str],
+        negatives: list[str],
+        frame: WorkingFrame,
+        conventions: Conventions,
+        *,
+        parity: bool,
+    ) -> list[Conditioning]:
+        """Return conditionings in the order [conditional of all prompts ; unconditional of all prompts]."""
+        conditioner = Conditioner(
+            self.text_encoder, self.processor.tokenizer, self.processor.image_processor, conventions, parity=parity
+        )
+        # Without a picture the LLM is shown a black one.
+        images = references or [Image.new("RGB", (_T2I_SIZE, _T2I_SIZE))] * len(prompts)
+        answers = []
+        for index, picture in enumerate(images):
+            shown = frame.place(picture, resample=_FILTERS[conventions.generation_filter]) if references else picture
+            texts = [prompts[index], *negatives[index : index + 1]]
+            answers.append(conditioner(shown, texts, generation=frame.canvas))
+        return [answer[branch] for branch in range(len(answers[0])) for answer in answers]
+
+    def _reference_tokens(
+        self,
+        references: list[Image.Image] | None,
+        frame: WorkingFrame,
+        conventions: Conventions,
+        generator: Any,
+    ) -> Float[Tensor, "prompts tokens channels"] | None:
+        if references is None:
+            return None
+        posterior_generator = generator[0] if isinstance(generator, list) else generator
+        pixels = torch.cat([_vae_pixels(item, frame, conventions) for item in references])
+        latents = encode_pixels(self.vae, pixels, generator=posterior_generator)
+        return pack_latents(latents).to(self._execution_device)
+
+    def _noise(
+        self, latents: Tensor | None, pictures: int, rows: int, columns: int, generator: Any
+    ) -> Float[Tensor, "pictures tokens channels"]:
+        channels = self.transformer.config.in_channels
+        if latents is not None:
+            if latents.shape != (pictures, rows * columns, channels):
+                raise RequestError(
+                    given=f"latents of shape {tuple(latents.shape)}",
+                    expected=f"shape {(pictures, rows * columns, channels)} (pictures, tokens, channels)",
+                    remedy="Pack the noise with `step1x_edit.sampling.packing.pack_latents`.",
+                )
+            return latents.to(self._execution_device, torch.float32)
+        shape = (pictures, channels // 4, 2 * rows, 2 * columns)
+        return pack_latents(randn_tensor(shape, generator=generator, device=self._execution_device, dtype=torch.float32))
+
+    def _report(self, callback: Any, step: int, timestep: Tensor, latents: Tensor) -> Tensor:
+        if callback is None:
+            return latents
+        answer = callback(self, step, timestep, {"latents": latents}) or {}
+        return answer.get("latents", latents)
+
+    def _output(self, latents: Tensor, rows: int, columns: int, frame: WorkingFrame, output_type: str) -> Any:
+        unpacked = unpack_latents(latents, rows=rows, columns=columns)
+        if output_type == "latent":
+            return unpacked
+        decoded = decode_latents(self.vae, unpacked)
+        bytes_ = ((decoded + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        pictures = [frame.restore(Image.fromarray(item)) for item in bytes_]
+        if output_type == "pil":
+            return pictures
+        array = np.stack([np.asarray(item, dtype=np.float32) / 255 for item in pictures])
+        return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
+_FILTERS = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
+
+
+def _vae_pixels(
+    image: Image.Image, frame: WorkingFrame, conventions: Conventions
+) -> Float[Tensor, "1 3 height width"]:
+    """Return the VAE's input in -1..1, resampled as the release does it."""
+    if conventions.vae_filter == "generation":
+        return _tensor(frame.place(image, resample=_FILTERS[conventions.generation_filter])) * 2 - 1
+    width, height = frame.content
+    scaled = torch.nn.functional.interpolate(
+        _tensor(image), (height, width), mode="bilinear", antialias=True, align_corners=False
+    )
+    right, bottom = frame.canvas[0] - width, frame.canvas[1] - height
+    padded = np.pad(scaled.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode="symmetric")
+    return torch.from_numpy(padded) * 2 - 1
+
+
+def _tensor(image: Image.Image) -> Float[Tensor, "1 3 height width"]:
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1).unsqueeze(0)
+
+
+def _on_grid(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] % GRID_PX or size[1] % GRID_PX:
+        raise RequestError(
+            given=f"a working size of {size[0]} x {size[1]} px",
+            expected=f"sides divisible by {GRID_PX}",
+            remedy=f"Use {max(GRID_PX, size[0] // GRID_PX * GRID_PX)} x {max(GRID_PX, size[1] // GRID_PX * GRID_PX)}.",
+        )
+    return size
