@@ -15,7 +15,7 @@ from step1x_edit.errors import CheckpointError
 from step1x_edit.models.checkpoint.entries import Entry, entries
 from step1x_edit.models.checkpoint.layout import Checkpoint, expected_shapes, part_and_layout
 from step1x_edit.models.checkpoint.record import check_release, read_record, resolve_config
-from step1x_edit.models.checkpoint.source import Part, find_weights
+from step1x_edit.models.checkpoint.source import Part, WeightFiles, find_weights
 from step1x_edit.models.checkpoint.stored_form import StoredWeights, stored_weights
 from step1x_edit.models.checkpoint.strict import require_match
 from step1x_edit.models.checkpoint.tables import SCALE_FACTOR, SCALE_FACTOR_RELEASES, TRANSFORMER, vae_rules
@@ -31,6 +31,7 @@ __all__ = [
     "open_transformer",
     "open_vae",
     "transformer_entries",
+    "vae_arguments",
 ]
 
 PUBLISHED_VAE: dict[str, Any] = {
@@ -128,13 +129,18 @@ def open_vae(path: str | Path, *, config: Mapping[str, Any] | None = None) -> tu
     """Open a VAE's weights and check them completely; returns the checkpoint and the arguments of its network."""
     stored = stored_weights(find_weights(path, part="vae", file_name="vae.safetensors"))
     layout = _require_part(stored, "vae")
-    beside = {name: value for name, value in stored.files.config.items() if not name.startswith("_")}
-    arguments = {**PUBLISHED_VAE, **beside, **(config or {})}
+    arguments = vae_arguments(stored.files, config)
     network = empty_vae(arguments)
     table = entries(vae_rules(len(arguments["block_out_channels"])), _shapes(network))
     checkpoint = Checkpoint(stored=stored, layout=layout, entries=table)
     _require_all(checkpoint, scale_factor=False)
     return checkpoint, arguments
+
+
+def vae_arguments(files: WeightFiles, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return all arguments of a VAE: the published ones, then those beside the weights, then ``config``."""
+    beside = {name: value for name, value in files.config.items() if not name.startswith("_")}
+    return {**PUBLISHED_VAE, **beside, **(config or {})}
 
 
 def empty_transformer(arguments: Mapping[str, Any]) -> Step1XEditTransformer2DModel:

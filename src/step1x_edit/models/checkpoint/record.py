@@ -19,7 +19,7 @@ from step1x_edit.models.checkpoint.tables import SCALE_FACTOR, SCALE_FACTOR_RELE
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.presets.releases import find_release
 
-__all__ = ["Record", "check_release", "metadata_of", "read_record", "resolve_config"]
+__all__ = ["Record", "check_release", "metadata_of", "read_record", "resolve_config", "sizes_of"]
 
 _OWN_ARGUMENTS = ("release", "conventions")
 _SIZES = tuple(
@@ -55,13 +55,22 @@ def read_record(files: WeightFiles) -> Record:
             expected="one release",
             remedy="Convert or download the folder again; its files belong to different versions.",
         )
-    sizes = json.loads(files.metadata.get("config", "{}")) | files.config
+    sizes = _noted_sizes(files) | files.config
     return Record(
         release=release,
         folded=files.metadata.get("folded") == SCALE_FACTOR or files.config.get("release") is not None,
         sizes={name: value for name, value in sizes.items() if name in _SIZES},
         conventions=files.config.get("conventions"),
     )
+
+
+def _noted_sizes(files: WeightFiles) -> dict[str, Any]:
+    text = files.metadata.get("config", "{}")
+    try:
+        sizes = json.loads(text)
+    except ValueError:
+        sizes = None
+    return sizes if isinstance(sizes, dict) else {}  # another program's idea of a config is not ours
 
 
 def metadata_of(*, release: str, layout: str, folded: bool, sizes: Mapping[str, Any]) -> dict[str, str]:
@@ -93,6 +102,11 @@ def resolve_config(release: str, record: Record, config: Mapping[str, Any] | Non
         "release": release,
         "conventions": record.conventions or conventions.model_dump(),
     }
+
+
+def sizes_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sizes among a network's arguments, without release and conventions."""
+    return {name: arguments[name] for name in _SIZES if name in arguments}
 
 
 def check_release(stored: StoredWeights, record: Record, *, release: str, layout: str) -> None:

@@ -48,6 +48,11 @@ class WeightFiles:
         first = self.headers[0].path
         return first if len(self.headers) == 1 else first.parent
 
+    @property
+    def bytes_on_disk(self) -> int:
+        """Size of all files together."""
+        return sum(header.path.stat().st_size for header in self.headers)
+
     def read(self, name: str) -> Tensor:
         """Return one tensor as stored, backed by the file.
 

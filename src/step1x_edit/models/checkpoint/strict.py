@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from step1x_edit.errors import CheckpointError
 
-__all__ = ["Differences", "differences", "require_match"]
+__all__ = ["Differences", "differences", "listed", "require_match"]
 
 _SHOWN = 20
 Shape = tuple[int, ...]
@@ -28,7 +28,7 @@ class Differences:
 
     def __str__(self) -> str:
         parts = {"missing": self.missing, "extra": self.extra, "misshaped": self.misshaped}
-        return "; ".join(f"{len(names)} {word}: {_listed(names)}" for word, names in parts.items() if names)
+        return "; ".join(f"{len(names)} {word}: {listed(names)}" for word, names in parts.items() if names)
 
 
 def differences(*, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> Differences:
@@ -64,6 +64,7 @@ def require_match(*, path: Path, expected: Mapping[str, Shape], found: Mapping[s
         )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first names as text, with the count of those left out."""
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
