@@ -1,4 +1,4 @@
-"""Nano's multimodal LLM: transformers' Qwen2.5-VL class at 46 million parameters, built from a folder in well under a second.
+"""Nano's multimodal LLM: transformers' Qwen2.5-VL class at 47 million parameters, built from its folder in 0.1 s.
 
 The folder holds ``config.json``, ``language.safetensors`` (frozen, eight bits) and ``vision.safetensors`` (the small
 vision tower, trained). The class is the one every other release uses, so the conditioner does not know the difference.
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from step1x_edit.errors import CheckpointError, MissingRelease
+from step1x_edit.errors import MissingRelease
+from step1x_edit.models.checkpoint.strict import require_match
 from step1x_edit.models.quantised import read_quantised
 
 if TYPE_CHECKING:
@@ -47,30 +48,21 @@ def load_language_model(folder: Path, *, dtype: torch.dtype = torch.float32) -> 
 
     if not (folder / "config.json").is_file():
         raise MissingRelease(
-            given=str(folder), expected="a folder with config.json", remedy="Install the package again, or give its folder."
+            given=str(folder),
+            expected="a folder with config.json",
+            remedy="Install the package again, or give its folder.",
         )
     with init_empty_weights():
         model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig.from_pretrained(folder))
     state: dict[str, Tensor] = {}
     for name in (LANGUAGE_FILE, VISION_FILE):
         state |= read_quantised(folder / name, dtype=dtype)
-    _require_match(state, {name: tensor for name, tensor in model.state_dict().items() if name != TIED}, folder)
+    require_match(
+        path=folder,
+        expected={name: tuple(weight.shape) for name, weight in model.state_dict().items() if name != TIED},
+        found={name: tuple(weight.shape) for name, weight in state.items()},
+        remedy="Take all files of the folder from the same package.",
+    )
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_weights()
     return model.requires_grad_(False).eval()
-
-
-def _require_match(given: dict[str, Tensor], expected: dict[str, Tensor], folder: Path) -> None:
-    faults = [f"missing {name}" for name in sorted(expected.keys() - given.keys())]
-    faults += [f"extra {name}" for name in sorted(given.keys() - expected.keys())]
-    faults += [
-        f"{name} is {tuple(given[name].shape)}, not {tuple(expected[name].shape)}"
-        for name in sorted(given.keys() & expected.keys())
-        if given[name].shape != expected[name].shape
-    ]
-    if faults:
-        raise CheckpointError(
-            given=f"weights in {folder}: " + "; ".join(faults),
-            expected="exactly the tensors of config.json",
-            remedy="Take all files of the folder from the same package.",
-        )

@@ -6,13 +6,12 @@ read back by one multiplication. The largest error of a weight is half a step: t
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int8
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from step1x_edit.errors import CheckpointError, MissingRelease
@@ -59,8 +58,8 @@ def write_quantised(state: dict[str, Tensor], path: Path, *, metadata: dict[str,
         else:
             stored[name] = weight.float().contiguous()
     partial = path.with_name(path.name + ".partial")
-    save_file(stored, partial, metadata=metadata)
-    os.replace(partial, path)
+    partial.write_bytes(save(stored, metadata=metadata))
+    partial.replace(path)
 
 
 def read_quantised(path: Path, *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
@@ -86,13 +85,17 @@ def read_quantised(path: Path, *, dtype: torch.dtype = torch.float32) -> dict[st
             expected="one scale for each int8 matrix",
             remedy="Install the package again or make the file anew.",
         )
-    return {name: _restored(path, name, weight, scales.get(name + SCALE_SUFFIX), dtype) for name, weight in stored.items()}
+    return {
+        name: _restored(path, name, weight, scales.get(name + SCALE_SUFFIX), dtype) for name, weight in stored.items()
+    }
 
 
 def _load(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingRelease(
-            given=str(path), expected="a safetensors file of weights", remedy="Install the package again, or give its folder."
+            given=str(path),
+            expected="a safetensors file of weights",
+            remedy="Install the package again, or give its folder.",
         )
     try:
         return load_file(path)
