@@ -20,8 +20,8 @@ class ObjectClass:
     """Chinese name."""
     measure: str
     """Chinese measure word."""
-    article: str
-    """English indefinite article."""
+    article: str = "a"
+    """What stands before the name when it is new: "a" (also for "an"), "some"."""
     also: tuple[str, ...] = ()
     """Other English names."""
     also_zh: tuple[str, ...] = ()
@@ -55,5 +55,4 @@ def object_classes() -> dict[str, ObjectClass]:
 
 def _object_class(name: str, entry: dict[str, str | bool | list[str]]) -> ObjectClass:
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    article = {"article": "an" if name[0] in "aeiou" else "a"}
-    return ObjectClass(**{"name": name, **article, **fields})  # pyright: ignore[reportArgumentType]
+    return ObjectClass(name=name, **fields)  # pyright: ignore[reportArgumentType]

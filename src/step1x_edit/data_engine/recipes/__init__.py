@@ -1,0 +1,32 @@
+"""Recipes: a stage in, one edit pair out; a file for each task of the report's section 3.1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from step1x_edit.data_engine.instructions import Language
+from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.recipes.background_change import change_background
+from step1x_edit.data_engine.recipes.colour_alteration import alter_colour
+from step1x_edit.data_engine.recipes.subject_addition import add_subject
+from step1x_edit.data_engine.recipes.subject_removal import remove_subject
+from step1x_edit.data_engine.recipes.subject_replacement import replace_subject
+from step1x_edit.data_engine.recipes.tone_transformation import transform_tone
+from step1x_edit.data_engine.stage import Stage
+from step1x_edit.schema.tasks import EditTask
+
+__all__ = ["RECIPES", "Recipe"]
+
+Recipe = Callable[[Stage, np.random.Generator, Language], EditPair]
+
+RECIPES: dict[EditTask, Recipe] = {
+    EditTask.SUBJECT_ADDITION: add_subject,
+    EditTask.SUBJECT_REMOVAL: remove_subject,
+    EditTask.SUBJECT_REPLACEMENT: replace_subject,
+    EditTask.BACKGROUND_CHANGE: change_background,
+    EditTask.COLOUR_ALTERATION: alter_colour,
+    EditTask.TONE_TRANSFORMATION: transform_tone,
+}
+"""The recipe of each task that can be made from the pool."""

@@ -1,0 +1,99 @@
+"""Colour alteration: a named object takes a named colour, its shading stays (report, section 3.1).
+
+The report repaints with a depth-conditioned model. Here hue and chroma move in OKLab inside the object's own matte, and
+lightness moves as a whole toward the colour's, so that a yellow is not a brown and folds, gloss and texture remain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32
+
+from step1x_edit.data_engine.colour import from_oklab, to_oklab
+from step1x_edit.data_engine.instructions import Colour, Language, colours, phrase
+from step1x_edit.data_engine.mixture import mixture
+from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.scene import Placed, footprint, render
+from step1x_edit.data_engine.stage import Stage
+from step1x_edit.schema.tasks import EditTask
+
+__all__ = ["alter_colour", "recoloured"]
+
+TASK = EditTask.COLOUR_ALTERATION
+VISIBLE = 0.13
+"""Mean OKLab distance over the object that a new colour must make."""
+COLOURFUL = 0.05
+"""Mean OKLab chroma from which an object has a colour of its own, which alone is changed."""
+LIGHTNESS_PULL = {"black": 0.9, "white": 0.9}
+USUAL_PULL = 0.6
+"""How far the mean lightness goes toward that of the colour."""
+
+
+def alter_colour(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+    """Make one pair that changes the colour of a named object."""
+    while True:
+        scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
+        able = [one for one in scene.objects if one.what.recolour]
+        if able:
+            break
+    subject = able[int(rng.integers(len(able)))]
+    colour, painted = _visible_change(subject, rng)
+    return EditPair(
+        reference=render(scene.background, scene.objects),
+        target=render(scene.background, [painted if one is subject else one for one in scene.objects]),
+        changed=footprint([replace(subject, shadow=0.0)], (stage.size, stage.size)),
+        instruction=phrase(TASK.value, language=language, rng=rng, subject=subject.what, colour=colour),
+        language=language,
+        task=TASK,
+        detail=colour.name,
+        subject=subject.what.name,
+    )
+
+
+def recoloured(subject: Placed, colour: Colour) -> Placed:
+    """Return the object in a colour."""
+    lab = to_oklab(np.clip(subject.colour + 0.5, 0, 255).astype(np.uint8))
+    wanted = to_oklab(np.array(colour.rgb, dtype=np.uint8))
+    share = _own_colour(lab, subject.alpha)
+    mean = (lab[..., 0:1] * share * subject.alpha).sum() / ((share * subject.alpha).sum() + 1e-6)
+    pull = LIGHTNESS_PULL.get(colour.name, USUAL_PULL)
+    lightness = np.clip(mean + pull * (wanted[0] - mean) + 0.9 * (lab[..., 0:1] - mean), 0.03, 0.99)
+    # Chroma follows the light like a body colour: less in shade, and none where gloss is white.
+    shade = np.clip(lightness / wanted[0], 0, 1.1) * np.clip((1.0 - lightness) / 0.12, 0, 1)
+    target = np.concatenate([lightness, wanted[1:] * shade], axis=-1)
+    levels = from_oklab((lab + share * (target - lab)).astype(np.float32))
+    return replace(subject, colour=np.where(share > 0, levels, subject.colour).astype(np.float32))
+
+
+def _visible_change(subject: Placed, rng: np.random.Generator) -> tuple[Colour, Placed]:
+    """Take colours in random order until one can be seen; the strongest change when none reaches that."""
+    before = to_oklab(np.clip(subject.colour + 0.5, 0, 255).astype(np.uint8))
+    able = [colour for colour in colours().values() if colour.recolour]
+    tried: list[tuple[float, Colour, Placed]] = []
+    for index in rng.permutation(len(able)):
+        painted = recoloured(subject, able[index])
+        after = to_oklab(np.clip(painted.colour + 0.5, 0, 255).astype(np.uint8))
+        distance = np.linalg.norm(after - before, axis=-1, keepdims=True)
+        tried.append((float((distance * subject.alpha).sum() / subject.alpha.sum()), able[index], painted))
+        if tried[-1][0] > VISIBLE:
+            break
+    return max(tried, key=lambda one: one[0])[1:]
+
+
+def _own_colour(
+    lab: Float32[np.ndarray, "rows columns 3"], alpha: Float32[np.ndarray, "rows columns 1"]
+) -> Float32[np.ndarray, "rows columns 1"]:
+    """Return how much each pixel has the object's own colour, 0..1: the paint of a car, not its tyres.
+
+    Objects without a clear colour, or with many, are one everywhere.
+    """
+    chroma = np.linalg.norm(lab[..., 1:], axis=-1, keepdims=True)
+    own = (lab[..., 1:] * alpha).sum(axis=(0, 1))
+    area = alpha.sum() + 1e-6
+    if np.linalg.norm(own) < COLOURFUL * area:
+        return np.ones_like(alpha)
+    towards = (lab[..., 1:] @ (own / np.linalg.norm(own)))[..., None] / (chroma + 1e-6)
+    share = np.clip((towards - 0.1) / 0.4, 0, 1) * np.clip(chroma / 0.05, 0, 1)
+    return share.astype(np.float32) if (share * alpha).sum() > 0.35 * area else np.ones_like(alpha)

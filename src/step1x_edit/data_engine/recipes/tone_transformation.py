@@ -1,0 +1,68 @@
+"""Tone transformation: a whole picture in another light, weather, season or finish (report, section 3.1).
+
+As in the report, algorithms do it rather than a generator, and either direction may be the target.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import UInt8
+
+from step1x_edit.data_engine.colour import luminance, to_linear
+from step1x_edit.data_engine.instructions import Language, phrase
+from step1x_edit.data_engine.mixture import draw, mixture
+from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.scene import render
+from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.tones import apply_tone, foliage_share
+from step1x_edit.schema.tasks import EditTask
+
+__all__ = ["transform_tone"]
+
+TASK = EditTask.TONE_TRANSFORMATION
+UNDONE = {"clear": "fog", "day": "night"}
+"""Looks that undo another one."""
+COMPOSED = 0.25
+"""How often the picture is a composed scene instead of a photograph."""
+VISIBLE = 9.0
+"""Mean difference in levels (0..255) that a look must make."""
+NEEDS_PLANTS = {"autumn": 0.15, "winter": 0.15}
+"""Share of the picture that must be green for a season to show."""
+DARK = 0.06
+"""Mean linear luminance below which a picture is night already."""
+
+
+def transform_tone(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+    """Make one pair that changes the look of a whole picture."""
+    while True:
+        picture, name = _picture(stage, rng), draw(mixture().tones, rng)
+        reference, target = picture, apply_tone(UNDONE.get(name, name), picture)
+        if _suits(picture, target, name):
+            break
+    if name in UNDONE:
+        reference, target = target, reference
+    return EditPair(
+        reference=reference,
+        target=target,
+        changed=np.ones(reference.shape[:2], dtype=bool),
+        instruction=phrase(f"{TASK.value}-{name.replace(' ', '-')}", language=language, rng=rng),
+        language=language,
+        task=TASK,
+        detail=name,
+    )
+
+
+def _picture(stage: Stage, rng: np.random.Generator) -> UInt8[np.ndarray, "size size 3"]:
+    if rng.random() >= COMPOSED:
+        return stage.photo(rng)
+    scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
+    return render(scene.background, scene.objects)
+
+
+def _suits(picture: UInt8[np.ndarray, "size size 3"], changed: UInt8[np.ndarray, "size size 3"], name: str) -> bool:
+    """Tell whether a look makes sense for a picture and can be seen on it."""
+    if np.abs(picture.astype(np.int16) - changed).mean() < VISIBLE:
+        return False
+    if name in NEEDS_PLANTS:
+        return foliage_share(picture) > NEEDS_PLANTS[name]
+    return float(luminance(to_linear(picture)).mean()) > DARK

@@ -1,0 +1,201 @@
+"""The stage: takes backgrounds and cut-outs from the pool and sets them up as scenes for the recipes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from step1x_edit.data_engine.instructions import Place, colours, places
+from step1x_edit.data_engine.objects import ObjectClass, object_classes
+from step1x_edit.data_engine.pool import Picture, Pool, Split
+from step1x_edit.data_engine.scene import Placed, Scene, in_the_light_of
+from step1x_edit.errors import DataError
+
+__all__ = ["Stage", "side_of"]
+
+Rgb = UInt8[np.ndarray, "size size 3"]
+SIDES = {1: (0.38, 0.62), 2: (0.3, 0.5), 3: (0.26, 0.4)}
+"""Long side of an object as a fraction of the picture's, by the number of objects."""
+LARGEST_GAIN = 1.6
+"""Small cut-outs are not enlarged beyond this."""
+STUDIO = 0.12
+"""How often a background is a plain, softly lit wall instead of a photograph."""
+TRIES, TRIES_ALONE = 12, 4
+"""Spots drawn for an object beside others, and alone; the freest one, where it can be seen, is taken."""
+CAMOUFLAGE = 0.4
+"""Cost of a spot where an object cannot be told from what is behind it; full overlap with another object costs 1."""
+TOLD_APART = 60.0
+"""Difference in mean levels (0..255) between an object and what is behind it that needs no better spot."""
+CLEARLY_ASIDE = 0.37
+"""An object whose middle is nearer to an edge than this fraction lies on that side."""
+
+
+class Stage:
+    """Sets up scenes of one size from one split of the pool.
+
+    Args:
+        pool: Where pictures come from.
+        size: Side of the square pictures, in pixels.
+        split: Which part of the pool is used.
+
+    Raises:
+        DataError: The split has no scene, or fewer than two classes of objects.
+    """
+
+    def __init__(self, pool: Pool, *, size: int, split: Split) -> None:
+        self.size = size
+        self._pool = pool
+        self._photos = pool.photos(split)
+        self._scenes = pool.photos(split, scenes_only=True)
+        self._cutouts = pool.cutouts(split)
+        self.classes = [one for name, one in object_classes().items() if name in self._cutouts]
+        if not self._scenes or len(self.classes) < len(SIDES):
+            raise DataError(
+                given=f"a pool whose split {split!r} has {len(self._scenes)} scenes and {len(self.classes)} classes",
+                expected=f"a scene and {len(SIDES)} classes at least",
+                remedy="Build the pool again, or use the other split.",
+            )
+
+    def photo(self, rng: np.random.Generator) -> Rgb:
+        """Return a random square of any photograph."""
+        return self._square(self._photos[int(rng.integers(len(self._photos)))], rng)
+
+    def background(self, rng: np.random.Generator) -> Rgb:
+        """Return something to stand behind objects: a square of a photograph, or a softly lit wall."""
+        if rng.random() < STUDIO:
+            return self._wall(rng)
+        return self._square(self._scenes[int(rng.integers(len(self._scenes)))], rng)
+
+    def scene(self, rng: np.random.Generator, *, count: int, place: Place | None = None) -> Scene:
+        """Set up a scene of ``count`` objects of different classes.
+
+        Args:
+            rng: Makes all choices.
+            count: How many objects, 1 to 3.
+            place: Where the last object is put; anywhere when not given.
+        """
+        background = self.background(rng)
+        chosen = rng.choice(len(self.classes), count, replace=False)
+        objects: list[Placed] = []
+        # The place that was asked for is taken first, and drawn last: nothing covers it.
+        for number, index in enumerate(chosen):
+            where = place if number == 0 else None
+            objects.append(self.put(background, self.classes[index], rng, count=count, place=where, beside=objects))
+        return Scene(background=background, objects=tuple(reversed(objects)))
+
+    def put(
+        self,
+        background: Rgb,
+        what: ObjectClass,
+        rng: np.random.Generator,
+        *,
+        count: int = 1,
+        place: Place | None = None,
+        beside: list[Placed] | tuple[Placed, ...] = (),
+    ) -> Placed:
+        """Put an object of a class into a picture, away from those that are there."""
+        low, high = SIDES[count]
+        side = self.size * rng.uniform(low, min(high, 0.48) if place else high)
+        rgba = self._cutout(what, side, rng)
+        rows, columns = rgba.shape[:2]
+        spots = [self._spot(rows, columns, what, place, rng) for _ in range(TRIES if beside else TRIES_ALONE)]
+
+        def cost(spot: tuple[int, int]) -> float:
+            covered = sum(_overlap(spot, (rows, columns), other) for other in beside)
+            return covered + CAMOUFLAGE * _blends_in(rgba, background, spot)
+
+        top, left = min(spots, key=cost)
+        return self._settled(background, rgba, what, top=top, left=left, rng=rng)
+
+    def instead_of(self, background: Rgb, old: Placed, what: ObjectClass, rng: np.random.Generator) -> Placed:
+        """Put an object of a class where another stands, of like size and on the same ground."""
+        rows, columns = old.alpha.shape[:2]
+        rgba = self._cutout(what, max(rows, columns) * rng.uniform(0.9, 1.1), rng)
+        top = old.top + rows - rgba.shape[0] if not old.what.floats else round(old.middle[1] - rgba.shape[0] / 2)
+        left = round(old.middle[0] - rgba.shape[1] / 2)
+        top, left = (max(0, min(at, self.size - extent)) for at, extent in zip((top, left), rgba.shape, strict=False))
+        placed = self._settled(background, rgba, what, top=top, left=left, rng=rng)
+        return placed if what.floats else replace(placed, shadow=old.shadow or placed.shadow)
+
+    def _square(self, picture: Picture, rng: np.random.Generator) -> Rgb:
+        pixels = self._pool.image(picture)
+        short = min(pixels.shape[:2])
+        # A crop keeps at least the training size, so that 256 px pictures are not enlarged more than needed.
+        side = int(short * rng.uniform(max(0.6, min(1.0, self.size / short)), 1.0))
+        top, left = (int(rng.integers(extent - side + 1)) for extent in pixels.shape[:2])
+        crop = Image.fromarray(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+        return np.asarray(crop.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+    def _wall(self, rng: np.random.Generator) -> Rgb:
+        names = list(colours().values())
+        base = np.array(names[int(rng.integers(len(names)))].rgb, dtype=np.float32)
+        base += rng.uniform(0, 0.7) * (base.mean() - base) + rng.uniform(-25, 25)
+        across, down = rng.uniform(-0.25, 0.25, 2)
+        ramp = np.linspace(-0.5, 0.5, self.size, dtype=np.float32)
+        light = 1 + down * ramp[:, None, None] + across * ramp[None, :, None]
+        grain = rng.normal(0, rng.uniform(0, 2), (self.size, self.size, 1))
+        return np.clip(base * light + grain, 0, 255).astype(np.uint8)
+
+    def _cutout(self, what: ObjectClass, side: float, rng: np.random.Generator) -> UInt8[np.ndarray, "rows columns 4"]:
+        choices = self._cutouts[what.name]
+        rgba = Image.fromarray(np.ascontiguousarray(self._pool.image(choices[int(rng.integers(len(choices)))])))
+        if rng.random() < 0.5:
+            rgba = rgba.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        scale = min(side / max(rgba.size), LARGEST_GAIN)
+        size = [max(4, round(extent * scale)) for extent in rgba.size]
+        return np.asarray(rgba.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+    def _spot(
+        self, rows: int, columns: int, what: ObjectClass, place: Place | None, rng: np.random.Generator
+    ) -> tuple[int, int]:
+        """Draw where the top left corner of an object goes; the whole object stays in the picture."""
+        x, y = (place.x, place.y) if place else ((0.15, 0.85), (0.25, 0.6) if what.floats else (0.4, 0.8))
+        top = round(rng.uniform(*y) * self.size - rows / 2)
+        left = round(rng.uniform(*x) * self.size - columns / 2)
+        return max(0, min(top, self.size - rows)), max(0, min(left, self.size - columns))
+
+    def _settled(
+        self,
+        background: Rgb,
+        rgba: UInt8[np.ndarray, "rows columns 4"],
+        what: ObjectClass,
+        *,
+        top: int,
+        left: int,
+        rng: np.random.Generator,
+    ) -> Placed:
+        alpha: Float32[np.ndarray, "rows columns 1"] = rgba[..., 3:].astype(np.float32) / 255
+        behind = background[top : top + rgba.shape[0], left : left + rgba.shape[1]]
+        colour = in_the_light_of(behind, rgba[..., :3].astype(np.float32), alpha, exposure=rng.uniform(0.88, 1.1))
+        shadow = 0.0 if what.floats else float(rng.uniform(0.25, 0.55))
+        return Placed(what=what, colour=colour, alpha=alpha, top=top, left=left, shadow=shadow)
+
+
+def side_of(one: Placed, size: int) -> Place | None:
+    """Return the side an object clearly lies on, left or right, if it does."""
+    across = one.middle[0] / size
+    if across < CLEARLY_ASIDE:
+        return places()["left"]
+    return places()["right"] if across > 1 - CLEARLY_ASIDE else None
+
+
+def _overlap(spot: tuple[int, int], size: tuple[int, int], other: Placed) -> float:
+    """Return how much of the smaller of two boxes the other covers, 0..1."""
+    shared, areas = 1.0, [1.0, 1.0]
+    for start, extent, taken in zip(spot, size, other.box, strict=True):
+        shared *= max(0, min(start + extent, taken.stop) - max(start, taken.start))
+        areas = [areas[0] * extent, areas[1] * (taken.stop - taken.start)]
+    return shared / min(areas)
+
+
+def _blends_in(rgba: UInt8[np.ndarray, "rows columns 4"], background: Rgb, spot: tuple[int, int]) -> float:
+    """Return how little an object's mean colour differs from what is behind it, 0..1."""
+    rows, columns = rgba.shape[:2]
+    behind = background[spot[0] : spot[0] + rows, spot[1] : spot[1] + columns]
+    # Every fourth pixel is enough for a mean.
+    seen = rgba[::4, ::4, 3:] > 127
+    own = (rgba[::4, ::4, :3] * seen).sum(axis=(0, 1)) / max(1, int(seen.sum()))
+    return max(0.0, 1 - float(np.abs(own - behind[::4, ::4].mean(axis=(0, 1))).mean()) / TOLD_APART)

@@ -1,0 +1,63 @@
+"""The stream: an endless, repeatable row of edit pairs, made while they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from step1x_edit.data_engine.mixture import draw, mixture
+from step1x_edit.data_engine.pair import EditPair, mirrored
+from step1x_edit.data_engine.pool import Pool, Split
+from step1x_edit.data_engine.recipes import RECIPES
+from step1x_edit.data_engine.stage import Stage
+from step1x_edit.schema.tasks import EditTask
+
+__all__ = ["PairStream"]
+
+
+class PairStream:
+    """Edit pairs by number: ``stream[index]`` is the same pair every time, on every machine.
+
+    Args:
+        pool: Where pictures come from.
+        seed: Another seed, another row of pairs.
+        size: Side of the square pictures, in pixels.
+        split: Part of the pool; held-out pictures are never part of training.
+        first: Number of the first pair when iterating.
+        step: Distance between pairs when iterating; worker ``i`` of ``n`` takes ``first=i, step=n``.
+    """
+
+    def __init__(
+        self, pool: Pool, *, seed: int, size: int, split: Split = "train", first: int = 0, step: int = 1
+    ) -> None:
+        self._stage = Stage(pool, size=size, split=split)
+        self._seed = seed
+        self._first = first
+        self._step = step
+
+    def __getitem__(self, index: int) -> EditPair:
+        """Make pair ``index`` of the mixture."""
+        rng = np.random.default_rng([self._seed, index])
+        return self._make(draw(mixture().tasks, rng), rng)
+
+    def __iter__(self) -> Iterator[EditPair]:
+        """Yield pairs without end."""
+        index = self._first
+        while True:
+            yield self[index]
+            index += self._step
+
+    def of_task(self, task: EditTask, index: int) -> EditPair:
+        """Make a pair of one task.
+
+        Raises:
+            KeyError: The task has no recipe yet.
+        """
+        return self._make(task, np.random.default_rng([self._seed, index]))
+
+    def _make(self, task: EditTask, rng: np.random.Generator) -> EditPair:
+        language = "zh" if rng.random() < mixture().chinese else "en"
+        pair = RECIPES[task](self._stage, rng, language)
+        # Half of all pairs are flipped, words and all: photographs and places then have no preferred side.
+        return mirrored(pair) if rng.random() < 0.5 else pair
