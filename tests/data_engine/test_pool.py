@@ -1,0 +1,80 @@
+"""The pool and its sources: what is written is read back, and bundles are unpacked as Qt packs them."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from step1x_edit.data_engine.objects import object_classes
+from step1x_edit.data_engine.pool import MANIFEST, PIXELS, Pool
+from step1x_edit.data_engine.sources.qt_resources import read_bundle
+from step1x_edit.errors import DataError
+
+
+def write(pool: Pool, folder: Path) -> None:
+    lines = [json.dumps(asdict(picture)) for picture in pool.pictures]
+    (folder / MANIFEST).write_text("\n".join(lines), encoding="utf-8")
+    (folder / PIXELS).write_bytes(b"".join(pool.image(picture).tobytes() for picture in pool.pictures))
+
+
+def test_a_pool_reads_back_from_its_two_files(pool: Pool, tmp_path: Path) -> None:
+    write(pool, tmp_path)
+    again = Pool.open(tmp_path)
+    assert again.pictures == pool.pictures
+    for picture in pool.pictures:
+        assert np.array_equal(again.image(picture), pool.image(picture))
+
+
+def test_a_pool_that_was_cut_short_is_refused(pool: Pool, tmp_path: Path) -> None:
+    write(pool, tmp_path)
+    (tmp_path / PIXELS).write_bytes((tmp_path / PIXELS).read_bytes()[:-1])
+    with pytest.raises(DataError, match="as the manifest says"):
+        Pool.open(tmp_path)
+
+
+def test_a_missing_pool_says_how_to_build_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"step1x_edit\.data_engine\.sources\.build"):
+        Pool.open(tmp_path)
+
+
+def test_there_are_enough_classes_and_each_has_both_names_and_a_picture() -> None:
+    classes = object_classes()
+    assert len(classes) >= 40
+    for one in classes.values():
+        assert one.zh
+        assert one.measure
+        assert one.stamps or one.emoji
+
+
+def bundle(files: dict[str, bytes]) -> bytes:
+    """Pack a folder "pictures" of compressed files as Qt's rcc does, version 2."""
+    names, data = b"", b""
+    tree = struct.pack(">IHIIQ", 0, 2, 1, 1, 0) + struct.pack(">IHIIQ", 0, 2, len(files), 2, 0)
+    names += struct.pack(">HI", len("pictures"), 0) + "pictures".encode("utf-16-be")
+    for name, content in files.items():
+        tree += struct.pack(">IHHHIQ", len(names), 1, 0, 1, len(data), 0)
+        names += struct.pack(">HI", len(name), 0) + name.encode("utf-16-be")
+        packed = struct.pack(">I", len(content)) + zlib.compress(content)
+        data += struct.pack(">I", len(packed)) + packed
+    start = 20
+    offsets = (start + len(data) + len(names), start, start + len(data))
+    return b"qres" + struct.pack(">I", 2) + struct.pack(">III", *offsets) + data + names + tree
+
+
+def test_a_qt_bundle_gives_back_the_files_that_went_in(tmp_path: Path) -> None:
+    files = {"sea.webp": b"waves" * 50, "hill.webp": b"grass"}
+    (tmp_path / "a.rcc").write_bytes(bundle(files))
+    assert dict(read_bundle(tmp_path / "a.rcc")) == {f"pictures/{name}": content for name, content in files.items()}
+
+
+def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.rcc").write_bytes(b"PK\x03\x04 something else")
+    with pytest.raises(DataError, match="Qt resource bundle"):
+        read = read_bundle(tmp_path / "a.rcc")
+        next(read)
