@@ -86,7 +86,7 @@ def test_an_added_object_lies_where_the_instruction_says(stream: PairStream) -> 
             if word in pair.place:
                 assert (position < 0.46) if low else (position > 0.54), pair.instruction
         spoken = places()[pair.place]
-assert any(words in pair.instruction.lower() for words in (*spoken.en, *spoken.zh)), pair.instruction
+        assert any(words in pair.instruction.lower() for words in (*spoken.en, *spoken.zh)), pair.instruction
     assert seen == set(places())
 
 
