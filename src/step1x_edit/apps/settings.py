@@ -1,0 +1,52 @@
+"""What the environment says; the only place that reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from step1x_edit.errors import RequestError
+
+__all__ = ["Settings", "read_settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of this machine; an option on the command line wins over each of them."""
+
+    cache: Path
+    """``STEP1X_CACHE``: folder of fetched releases; by default ``step1x-edit`` in the user's cache folder."""
+    device: str | None
+    """``STEP1X_DEVICE``: such as ``cpu``, ``cuda`` or ``mps``; open means the best one present."""
+    threads: int | None
+    """``STEP1X_THREADS``: processor threads; open means torch's own choice."""
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from environment variables.
+
+    Args:
+        environment: Names and values; the process's own by default.
+
+    Raises:
+        RequestError: A number is not a number.
+    """
+    environment = os.environ if environment is None else environment
+    caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Settings(
+        cache=Path(environment.get("STEP1X_CACHE") or caches / "step1x-edit"),
+        device=environment.get("STEP1X_DEVICE") or None,
+        threads=_threads(environment.get("STEP1X_THREADS", "")),
+    )
+
+
+def _threads(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise RequestError(
+            given=f"STEP1X_THREADS={text}", expected="a number from 1 up", remedy="Correct or unset the variable."
+        )
+    return int(text)
