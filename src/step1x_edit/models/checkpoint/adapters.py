@@ -162,8 +162,10 @@ def _attach(transformer: Step1XEditTransformer2DModel, name: str, adapter: Adapt
         state[f"{_PREFIX}.{change.module}.lora_A.weight"] = change.down.to(transformer.dtype)
         state[f"{_PREFIX}.{change.module}.lora_B.weight"] = change.up.to(transformer.dtype)
     with warnings.catch_warnings():
-        # Several adapters at once are what the caller asked for.
+        # Several adapters at once are what the caller asked for; which modules are adapted, the matrices' names say
+        # (PEFT compares them with the ends of all modules' names, of which more than one may match).
         warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        warnings.filterwarnings("ignore", message="While injecting the PEFT adapters, an inconsistency")
         transformer.load_lora_adapter(state, prefix=_PREFIX, adapter_name=name)
 
 
