@@ -1,7 +1,7 @@
 """The test vectors' weights, drawn again from their seeds instead of stored (20 MB).
 
 They are bit-identical to the originals on the machine they were checked on, and within rounding elsewhere. Each tensor,
-in alphabetical order of official names, takes its numbers from one generator: norm scales 1 + 0.1 n, the rest ``std`` n.
+in alphabetical order of official names, takes its numbers from one generator: norm scales 1 + 0.1 n, others ``std`` n.
 """
 
 from __future__ import annotations
