@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from transformers import PreTrainedTokenizerFast
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from step1x_edit.data_engine.pair import collate
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.stream import PairStream
 from step1x_edit.models.conditioner import Conditioner
 from step1x_edit.models.language_model import load_language_model
-from step1x_edit.models.processor import Step1XEditProcessor
 from step1x_edit.presets.releases import find_release
 from step1x_edit.training.nano.encoded import EncodedExamples, save_shard
 from step1x_edit.training.nano.encoding import encode_pairs
@@ -54,10 +55,11 @@ def main() -> int:
     torch.set_num_threads(given.threads)
     nano = Path(str(files("step1x_edit") / "nano"))
     vae = AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16).to(memory_format=torch.channels_last)
-    processor = Step1XEditProcessor.from_pretrained(nano / "tokenizer")
-    model = load_language_model(nano / "text_encoder", dtype=torch.bfloat16)
     conditioner = Conditioner(
-        model, processor.tokenizer, processor.image_processor, find_release("nano").conventions
+        load_language_model(nano / "text_encoder", dtype=torch.bfloat16),
+        PreTrainedTokenizerFast.from_pretrained(nano / "tokenizer", local_files_only=True),
+        Qwen2VLImageProcessorPil(),
+        find_release("nano").conventions,
     )
     stream = PairStream(Pool.open(), seed=given.seed, size=given.size)
     for number in range(given.count // given.shard):

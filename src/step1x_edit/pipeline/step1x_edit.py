@@ -24,6 +24,7 @@ from step1x_edit.models.processor import Step1XEditProcessor
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.models.vae import decode_latents, encode_pixels
 from step1x_edit.pipeline.denoising import GuidedFlow, plan_calls
+from step1x_edit.pipeline.detail import carry_back
 from step1x_edit.pipeline.geometry import WorkingFrame, exact_frame, released_frame
 from step1x_edit.presets.releases import find_release
 from step1x_edit.sampling.packing import pack_latents, unpack_latents
@@ -35,7 +36,6 @@ from step1x_edit.schema.release import Conventions, Release
 __all__ = ["Step1XEditPipeline", "Step1XEditPipelineOutput"]
 
 _T2I_SIZE = 1024
-_LATENT_PX = 8
 
 
 @dataclass
@@ -201,7 +201,11 @@ class Step1XEditPipeline(DiffusionPipeline):
                     break
 
         # 5. Target latents to pictures at the reference's size.
-        output = self._output(latents, rows, columns, frame, output_type)
+        if output_type == "latent":
+            output = unpack_latents(latents, rows=rows, columns=columns)
+        else:
+            pictures_out = self._pictures(latents, reference, references, frame)
+            output = _as_type(pictures_out, output_type)
         self.maybe_free_model_hooks()
         return Step1XEditPipelineOutput(images=output) if return_dict else (output,)
 
@@ -319,17 +323,26 @@ class Step1XEditPipeline(DiffusionPipeline):
         answer = callback(self, step, timestep, {"latents": latents}) or {}
         return answer.get("latents", latents)
 
-    def _output(self, latents: Tensor, rows: int, columns: int, frame: WorkingFrame, output_type: str) -> Any:
-        unpacked = unpack_latents(latents, rows=rows, columns=columns)
-        if output_type == "latent":
-            return unpacked
+    def _pictures(
+        self, latents: Tensor, reference: Tensor | None, references: list[Image.Image] | None, frame: WorkingFrame
+    ) -> list[Image.Image]:
+        """Decode the target and bring it to the reference images' size."""
+        results = self._decode(latents, frame)
+        if references is None or reference is None or not self.release.returns_detail:
+            return [frame.restore(item) for item in results]
+        box = (0, 0, *frame.content)
+        repeats = len(results) // len(references)
+        originals = [item for item in references for _ in range(repeats)]
+        return [
+            carry_back(result.crop(box), seen.crop(box), original)
+            for result, seen, original in zip(results, self._decode(reference, frame), originals, strict=True)
+        ]
+
+    def _decode(self, latents: Float[Tensor, "pictures tokens channels"], frame: WorkingFrame) -> list[Image.Image]:
+        unpacked = unpack_latents(latents, rows=frame.canvas[1] // GRID_PX, columns=frame.canvas[0] // GRID_PX)
         decoded = decode_latents(self.vae, unpacked)
-        bytes_ = ((decoded + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        pictures = [frame.restore(Image.fromarray(item)) for item in bytes_]
-        if output_type == "pil":
-            return pictures
-        array = np.stack([np.asarray(item, dtype=np.float32) / 255 for item in pictures])
-        return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2)
+        pixels = ((decoded + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        return [Image.fromarray(item) for item in pixels]
 
 
 _FILTERS = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
@@ -362,3 +375,10 @@ def _on_grid(size: tuple[int, int]) -> tuple[int, int]:
             remedy=f"Use {max(GRID_PX, size[0] // GRID_PX * GRID_PX)} x {max(GRID_PX, size[1] // GRID_PX * GRID_PX)}.",
         )
     return size
+
+
+def _as_type(pictures: list[Image.Image], output_type: str) -> list[Image.Image] | np.ndarray | Tensor:
+    if output_type == "pil":
+        return pictures
+    array = np.stack([np.asarray(item, dtype=np.float32) / 255 for item in pictures])
+    return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2)
