@@ -20,6 +20,9 @@ from step1x_edit.training.nano.encoded import EncodedExamples
 
 __all__ = ["encode_pairs"]
 
+_LLM_BATCH = 8
+"""Prompts that go through the LLM together; longer ones waste time on padding."""
+
 Pictures = UInt8[np.ndarray, "batch height width 3"]
 
 
@@ -68,24 +71,40 @@ def _changed_tokens(changed: Bool[np.ndarray, "batch height width"]) -> Bool[Ten
 def _condition(
     reference: Pictures, instructions: Sequence[str], conditioner: Conditioner, text_tokens: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the LLM over all prompts at once, padded on the right, where causal attention does not look."""
-    model, rules = conditioner.model, conditioner.conventions
-    pixels = conditioner.image_processor(
+    """Return conditioning, its mask and the rows that fit; prompts of like length go through the LLM together."""
+    pixels = _llm_pixels(reference, conditioner)
+    grid = pixels["image_grid_thw"]
+    picture_tokens = int(grid[0].prod()) // conditioner.image_processor.merge_size**2
+    patches = pixels["pixel_values"].unflatten(0, (len(reference), -1))
+    prompts = [
+        torch.tensor(conditioner.tokenize(instruction, picture_tokens=picture_tokens).ids)
+        for instruction in instructions
+    ]
+    dropped = conditioner.conventions.dropped_tokens
+    kept = torch.tensor([len(ids) - dropped for ids in prompts])
+    hidden = torch.zeros(len(prompts), text_tokens, conditioner.model.config.text_config.hidden_size)
+    for rows in kept.argsort().split(_LLM_BATCH):
+        states = _read([prompts[row] for row in rows], patches[rows], grid[rows], conditioner)[:, dropped:][:, :text_tokens]
+        hidden[rows, : states.shape[1]] = states.float()
+    mask = torch.arange(text_tokens) < kept[:, None]
+    return (hidden * mask[..., None]).bfloat16(), mask, (kept <= text_tokens).nonzero()[:, 0]
+
+
+def _llm_pixels(reference: Pictures, conditioner: Conditioner) -> dict[str, Tensor]:
+    rules = conditioner.conventions
+    return conditioner.image_processor(
         images=[Image.fromarray(picture) for picture in reference],
         size={"shortest_edge": rules.mllm_min_pixels, "longest_edge": rules.mllm_max_pixels},
         return_tensors="pt",
     )
-    grid = pixels["image_grid_thw"]
-    picture_tokens = int(grid[0].prod()) // conditioner.image_processor.merge_size**2
-    prompts = [conditioner.tokenize(instruction, picture_tokens=picture_tokens).ids for instruction in instructions]
-    kept = torch.tensor([len(ids) - rules.dropped_tokens for ids in prompts])
-    fits = kept <= text_tokens
-    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(prompt) for prompt in prompts], batch_first=True)
+
+
+def _read(prompts: list[Tensor], patches: Tensor, grid: Tensor, conditioner: Conditioner) -> Tensor:
+    """Run the LLM over prompts padded on the right, where causal attention does not look."""
+    model = conditioner.model
+    ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
     is_picture = (ids == model.config.image_token_id).int()
     positions, _ = model.model.get_rope_index(ids, is_picture, image_grid_thw=grid)
-    hidden = model.model(
-        input_ids=ids, position_ids=positions, pixel_values=pixels["pixel_values"], image_grid_thw=grid
-    ).last_hidden_state[:, rules.dropped_tokens :]
-    hidden = torch.nn.functional.pad(hidden, (0, 0, 0, max(0, text_tokens - hidden.shape[1])))[:, :text_tokens]
-    mask = torch.arange(text_tokens) < kept[:, None]
-    return (hidden * mask[..., None]).bfloat16(), mask, fits.nonzero()[:, 0]
+    return model.model(
+        input_ids=ids, position_ids=positions, pixel_values=patches.flatten(0, 1), image_grid_thw=grid
+    ).last_hidden_state
