@@ -1,11 +1,10 @@
-"""What the environment says; the only place that reads it."""
+"""What the environment says; the only place that reads it. Where weights lie is settled by ``huggingface_hub``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from step1x_edit.errors import RequestError
 
@@ -16,8 +15,6 @@ __all__ = ["Settings", "read_settings"]
 class Settings:
     """Settings of this machine; an option on the command line wins over each of them."""
 
-    cache: Path
-    """``STEP1X_CACHE``: folder of fetched releases; by default ``step1x-edit`` in the user's cache folder."""
     device: str | None
     """``STEP1X_DEVICE``: such as ``cpu``, ``cuda`` or ``mps``; open means the best one present."""
     threads: int | None
@@ -34,9 +31,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         RequestError: A number is not a number.
     """
     environment = os.environ if environment is None else environment
-    caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Settings(
-        cache=Path(environment.get("STEP1X_CACHE") or caches / "step1x-edit"),
         device=environment.get("STEP1X_DEVICE") or None,
         threads=_threads(environment.get("STEP1X_THREADS", "")),
     )

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from step1x_edit import __version__
 from step1x_edit.apps.cli.commands import CommandGroup
 from step1x_edit.apps.cli.failures import EXIT_CODES_TEXT
 
@@ -29,9 +30,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"step1x-edit {version('step1x-edit')}")
+        typer.echo(f"step1x-edit {__version__}")
         raise typer.Exit
 
 

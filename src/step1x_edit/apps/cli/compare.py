@@ -27,6 +27,9 @@ def compare(
     steps: Annotated[int | None, typer.Option(help="Denoising steps, instead of the preset's.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale; 1 is off.")] = None,
     size_level: Annotated[int | None, typer.Option(help="Side of a square with the working area, in pixels.")] = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option(help="Weights, one for each release, if not in their usual place.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or mps.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16, float16 or float32.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Processor threads.")] = None,
@@ -36,11 +39,19 @@ def compare(
     from step1x_edit.apps.cli.comparing import run_comparison
     from step1x_edit.apps.cli.engine import Engine, parse_adapter
     from step1x_edit.apps.cli.jobs import DEFAULT_FOLDER, JobDefaults
+    from step1x_edit.errors import RequestError
 
+    releases = release or ["nano"]
+    if weights and len(weights) != len(releases):
+        raise RequestError(
+            given=f"{len(weights)} weights for {len(releases)} releases",
+            expected="one for each release, in the same order",
+            remedy="Repeat --weights as often as --release.",
+        )
     adapters = [(), *((parse_adapter(text),) for text in lora or ())]
     engines = [
-        Engine(release=name, adapters=chosen, device=device, dtype=dtype, threads=threads)
-        for name, chosen in product(release or ["nano"], adapters)
+        Engine(release=name, weights=place, adapters=chosen, device=device, dtype=dtype, threads=threads)
+        for (name, place), chosen in product(zip(releases, weights or [None] * len(releases), strict=True), adapters)
     ]
     defaults = JobDefaults(
         instructions=tuple(dict.fromkeys(instruction)),

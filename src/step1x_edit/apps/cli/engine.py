@@ -64,8 +64,9 @@ def load_editor(engine: Engine) -> Editor:
     """
     import torch
     from diffusers.utils import logging as diffusers_logging
-    from step1x_edit.pipeline.editor import Editor
     from transformers.utils import logging as transformers_logging
+
+    from step1x_edit.pipeline.editor import Editor
 
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
@@ -105,7 +106,7 @@ def already_made(parameters: EditParameters, request: EditRequest, engine: Engin
         "parity": (engine.parity, made.parity),
         "negative": (request.negative_instruction or made.negative_instruction, made.negative_instruction),
         "dtype": (engine.dtype or made.dtype, made.dtype),
-        "device": (engine.device or made.device, made.device),
+        "device": ((engine.device or made.device).removesuffix(":0"), made.device.removesuffix(":0")),
         "threads": (engine.threads or made.threads, made.threads),
     }
     return all(asked == found for asked, found in wanted.values())

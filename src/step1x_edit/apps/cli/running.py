@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from step1x_edit.pipeline.editor import Editor
 
 __all__ = ["run_plan"]
+
+_LOG = logging.getLogger(__name__)
 
 _Failure = RequestError | NumericalError
 
@@ -100,6 +103,7 @@ def _make(jobs: Sequence[Job], engine: Engine, *, overwrite: bool) -> dict[Path,
 
 def _make_one(editor: Editor, job: Job, number: int, progress: EditProgress, *, overwrite: bool) -> None:
     on_step = progress.picture(number, job.reference.name)
+    _LOG.info("Editing %s into %s.", job.reference, job.out)
     with stoppable() as should_stop:
         result = editor.edit(job.request, on_step=on_step, should_stop=should_stop)
         save_picture(result.image, job.out, result.parameters(), overwrite=overwrite)
