@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from drawn_pool import CLASSES, figure, hills, pool_of
+from drawn_pool import CLASSES, figure, hills, pool_of, portrait
 
 from step1x_edit.data_engine.pool import Pool
 
 
 @pytest.fixture(scope="session")
 def pool() -> Pool:
-    """Three landscapes and one figure for each of six classes."""
+    """Three landscapes, a photographed car, and one figure for each of six classes."""
     photos = [(hills(number), "photo", None, "train") for number in range(3)]
     cutouts = [(figure(number), "cutout", name, "train") for number, name in enumerate(CLASSES)]
-    return pool_of([*photos, *cutouts])
+    photo, subject = portrait(CLASSES.index("car"))
+    photographed = [(photo, "photo", None, "train"), (subject, "subject", "car", "train")]
+    return pool_of([*photos, *photographed, *cutouts])

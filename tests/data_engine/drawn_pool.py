@@ -35,11 +35,21 @@ def figure(number: int) -> np.ndarray:
     return np.asarray(picture)
 
 
+def portrait(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph with a figure in it, and the same with the figure's matte."""
+    photo, cutout = hills(number).copy(), figure(number)
+    matte = np.zeros((120, 160, 1), dtype=np.uint8)
+    matte[40:104, 60:108] = cutout[..., 3:]
+    photo[40:104, 60:108] = np.where(cutout[..., 3:] > 0, cutout[..., :3], photo[40:104, 60:108])
+    return photo, np.concatenate([photo, matte], axis=-1)
+
+
 def pool_of(pictures: Sequence[tuple[np.ndarray, str, str | None, str]]) -> Pool:
     """Pack (pixels, kind, object class, split) into a pool that is held in memory."""
     records, pixels = [], io.BytesIO()
     for array, kind, what, split in pictures:
-        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        # As in a built pool, the photograph and its subject carry the hash of one source file.
+        digest = hashlib.sha256(array[..., :3].tobytes()).hexdigest()
         height, width, channels = array.shape
         records.append(
             Picture(

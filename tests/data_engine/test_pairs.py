@@ -131,6 +131,17 @@ def test_a_removed_object_leaves_the_clean_photograph(pool: Pool) -> None:
         assert not np.array_equal(render(scene.background, scene.objects), scene.background)
 
 
+def test_a_photographs_own_subject_is_a_scene_that_renders_as_the_photograph(pool: Pool) -> None:
+    stage = Stage(pool, size=64, split="train")
+    for index in range(6):
+        scene = stage.photographed_subject(np.random.default_rng(index), recolourable=True)
+        assert scene is not None
+        (subject,) = scene.objects
+        assert subject.what.name == "car"
+        assert subject.alpha.mean() > 0.1
+        assert np.abs(render(scene.background, scene.objects).astype(int) - scene.background).max() <= 2
+
+
 def test_an_object_before_a_plain_colour_stands_on_exactly_that_colour(stream: PairStream) -> None:
     for pair in pairs_of(stream, EditTask.BACKGROUND_CHANGE):
         plain = (pair.target == colours()[pair.detail].rgb).all(axis=-1)

@@ -13,12 +13,13 @@ from jaxtyping import UInt8
 
 from step1x_edit.errors import DataError
 
-__all__ = ["MANIFEST", "PIXELS", "Picture", "Pool", "Split", "default_pool_folder"]
+__all__ = ["MANIFEST", "PIXELS", "Kind", "Picture", "Pool", "Split", "default_pool_folder"]
 
 MANIFEST = "manifest.jsonl"
 PIXELS = "pixels.bin"
 
 Split = Literal["train", "held_out"]
+Kind = Literal["photo", "subject", "cutout"]
 
 
 def default_pool_folder() -> Path:
@@ -33,12 +34,12 @@ class Picture:
     id: str
     """First 16 digits of the source file's SHA-256."""
     file: str
-    kind: Literal["photo", "cutout"]
-    """A photograph (RGB) or a cut-out object (RGBA, cropped to its alpha)."""
+    kind: Kind
+    """A photograph (RGB), a photograph with its subject's matte (RGBA), or a cut-out (RGBA, cropped to its matte)."""
     scene: bool
     """True for a photograph without a dominant subject, which may stand behind an object."""
     object: str | None
-    """Object class of a cut-out, in English."""
+    """Object class of a cut-out or subject, in English; a subject may have none."""
     zh: str | None
     """The same in Chinese."""
     package: str
@@ -95,7 +96,7 @@ class Pool:
         return cls(pictures, pixels)
 
     def image(self, picture: Picture) -> UInt8[np.ndarray, "height width channels"]:
-        """Return the pixels of a picture as a read-only view: RGB of a photograph, RGBA (straight) of a cut-out."""
+        """Return the pixels of a picture as a read-only view: RGB, or RGBA with straight alpha."""
         shape = (picture.height, picture.width, picture.channels)
         return self._pixels[picture.offset : picture.offset + int(np.prod(shape))].reshape(shape)
 
@@ -103,6 +104,10 @@ class Pool:
         """Return the photographs of a split, all or only those that may stand behind an object."""
         photos = [one for one in self.pictures if one.kind == "photo" and one.split == split]
         return [one for one in photos if one.scene] if scenes_only else photos
+
+    def subjects(self, split: Split) -> list[Picture]:
+        """Return the photographs of a split whose subject has a matte."""
+        return [one for one in self.pictures if one.kind == "subject" and one.split == split]
 
     def cutouts(self, split: Split) -> dict[str, list[Picture]]:
         """Return the cut-outs of a split by object class; classes without a cut-out there are left out."""

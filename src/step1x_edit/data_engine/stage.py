@@ -23,6 +23,8 @@ LARGEST_GAIN = 1.6
 """Small cut-outs are not enlarged beyond this."""
 STUDIO = 0.12
 """How often a background is a plain, softly lit wall instead of a photograph."""
+SUBJECT = ObjectClass(name="subject", zh="主体", measure="个", recolour=False)
+"""What the subject of a photograph is called when it belongs to no class."""
 TRIES, TRIES_ALONE = 12, 4
 """Spots drawn for an object beside others, and alone; the freest one, where it can be seen, is taken."""
 CAMOUFLAGE = 0.4
@@ -51,6 +53,8 @@ class Stage:
         self._photos = pool.photos(split)
         self._scenes = pool.photos(split, scenes_only=True)
         self._cutouts = pool.cutouts(split)
+        self._subjects = pool.subjects(split)
+        self._photo_of = {one.id: one for one in self._photos}
         self.classes = [one for name, one in object_classes().items() if name in self._cutouts]
         if not self._scenes or len(self.classes) < len(SIDES):
             raise DataError(
@@ -85,6 +89,33 @@ class Stage:
             where = place if number == 0 else None
             objects.append(self.put(background, self.classes[index], rng, count=count, place=where, beside=objects))
         return Scene(background=background, objects=tuple(reversed(objects)))
+
+    def photographed_subject(self, rng: np.random.Generator, *, recolourable: bool = False) -> Scene | None:
+        """Return a photograph as a scene of one object: its own subject, at its own place, with its own shadow.
+
+        Args:
+            rng: Makes all choices.
+            recolourable: Only subjects of a class whose colour may be changed.
+
+        Returns:
+            The scene, or None when the split has no such photograph.
+        """
+        able = [one for one in self._subjects if not recolourable or (one.object and class_of(one).recolour)]
+        if not able:
+            return None
+        picture = able[int(rng.integers(len(able)))]
+        rgba = self._pool.image(picture)
+        window = _around(rgba[..., 3], rng)
+        rgba, photo = (self._resized(pixels[window]) for pixels in (rgba, self._pool.image(self._photo_of[picture.id])))
+        subject = Placed(
+            what=class_of(picture),
+            colour=rgba[..., :3].astype(np.float32),
+            alpha=rgba[..., 3:].astype(np.float32) / 255,
+            top=0,
+            left=0,
+            shadow=0.0,
+        )
+        return Scene(background=photo, objects=(subject,))
 
     def put(
         self,
@@ -126,8 +157,11 @@ class Stage:
         # A crop keeps at least the training size, so that 256 px pictures are not enlarged more than needed.
         side = int(short * rng.uniform(max(0.6, min(1.0, self.size / short)), 1.0))
         top, left = (int(rng.integers(extent - side + 1)) for extent in pixels.shape[:2])
-        crop = Image.fromarray(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-        return np.asarray(crop.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0))
+        return self._resized(pixels[top : top + side, left : left + side])
+
+    def _resized(self, square: UInt8[np.ndarray, "side side channels"]) -> UInt8[np.ndarray, "size size channels"]:
+        picture = Image.fromarray(np.ascontiguousarray(square))
+        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0))
 
     def _wall(self, rng: np.random.Generator) -> Rgb:
         names = list(colours().values())
@@ -180,6 +214,23 @@ def side_of(one: Placed, size: int) -> Place | None:
     if across < CLEARLY_ASIDE:
         return places()["left"]
     return places()["right"] if across > 1 - CLEARLY_ASIDE else None
+
+
+def class_of(picture: Picture) -> ObjectClass:
+    """Return what a cut-out or the subject of a photograph is."""
+    return object_classes()[picture.object] if picture.object else SUBJECT
+
+
+def _around(matte: UInt8[np.ndarray, "height width"], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Draw a square window that shows a subject, whole if it fits."""
+    side = int(min(matte.shape) * rng.uniform(0.8, 1.0))
+    window = []
+    for axis, extent in ((1, matte.shape[0]), (0, matte.shape[1])):
+        seen = np.flatnonzero(matte.max(axis=axis) > 127)
+        low, high = sorted((seen[-1] + 1 - side, seen[0]))
+        start = int(np.clip(rng.integers(low, high + 1), 0, extent - side))
+        window.append(slice(start, start + side))
+    return window[0], window[1]
 
 
 def _overlap(spot: tuple[int, int], size: tuple[int, int], other: Placed) -> float:

@@ -18,13 +18,16 @@ __all__ = ["change_background"]
 TASK = EditTask.BACKGROUND_CHANGE
 SUBJECT_NAMED = 0.3
 """How often a single subject is named."""
+PHOTOGRAPHED = 0.35
+"""How often the picture is a photograph with a subject of its own instead of a composed scene."""
 SAME_COLOUR = 40
 """Mean difference in levels (0..255) below which a background already counts as of that colour."""
 
 
 def change_background(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
     """Make one pair that puts what is shown before a plain colour."""
-    scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
+    photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
+    scene = photographed or stage.scene(rng, count=mixture().object_count(TASK, rng))
     colour = _other_colour(scene, rng)
     plain = np.broadcast_to(np.array(colour.rgb, dtype=np.uint8), scene.background.shape)
     opaque = np.zeros((stage.size, stage.size), dtype=bool)

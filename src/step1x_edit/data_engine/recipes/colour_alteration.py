@@ -15,13 +15,15 @@ from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.data_engine.instructions import Colour, Language, colours, phrase
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
-from step1x_edit.data_engine.scene import Placed, footprint, render
+from step1x_edit.data_engine.scene import Placed, Scene, footprint, render
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["alter_colour", "recoloured"]
 
 TASK = EditTask.COLOUR_ALTERATION
+PHOTOGRAPHED = 0.25
+"""How often the object is the subject of a photograph instead of one of a composed scene."""
 VISIBLE = 0.13
 """Mean OKLab distance over the object that a new colour must make."""
 COLOURFUL = 0.05
@@ -33,11 +35,8 @@ USUAL_PULL = 0.6
 
 def alter_colour(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
     """Make one pair that changes the colour of a named object."""
-    while True:
-        scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
-        able = [one for one in scene.objects if one.what.recolour]
-        if able:
-            break
+    scene = _scene(stage, rng)
+    able = [one for one in scene.objects if one.what.recolour]
     subject = able[int(rng.integers(len(able)))]
     colour, painted = _visible_change(subject, rng)
     return EditPair(
@@ -65,6 +64,16 @@ def recoloured(subject: Placed, colour: Colour) -> Placed:
     target = np.concatenate([lightness, wanted[1:] * shade], axis=-1)
     levels = from_oklab((lab + share * (target - lab)).astype(np.float32))
     return replace(subject, colour=np.where(share > 0, levels, subject.colour).astype(np.float32))
+
+
+def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
+    """Return a scene with an object whose colour may be changed."""
+    photographed = stage.photographed_subject(rng, recolourable=True) if rng.random() < PHOTOGRAPHED else None
+    while photographed is None:
+        scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
+        if any(one.what.recolour for one in scene.objects):
+            return scene
+    return photographed
 
 
 def _visible_change(subject: Placed, rng: np.random.Generator) -> tuple[Colour, Placed]:

