@@ -139,7 +139,10 @@ def test_a_photographs_own_subject_is_a_scene_that_renders_as_the_photograph(poo
         (subject,) = scene.objects
         assert subject.what.name == "car"
         assert subject.alpha.mean() > 0.1
-        assert np.abs(render(scene.background, scene.objects).astype(int) - scene.background).max() <= 2
+        rendered = render(scene.background, scene.objects)
+        # Along the rim the reduced subject keeps to its own colour; everywhere else it is the photograph.
+        assert np.abs(rendered.astype(int) - scene.background).mean() < 0.5
+        assert np.array_equal(rendered[subject.alpha[..., 0] == 0], scene.background[subject.alpha[..., 0] == 0])
 
 
 def test_an_object_before_a_plain_colour_stands_on_exactly_that_colour(stream: PairStream) -> None:
