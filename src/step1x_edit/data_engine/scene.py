@@ -62,8 +62,8 @@ def render(
     for one in objects:
         (rows, columns), shade = _shade(one, canvas.shape[:2])
         canvas[rows, columns] *= 1 - shade
-        region = canvas[one.box]
-        region += one.alpha * (one.colour - region)
+        # Written as a sum of two products, an opaque pixel is exactly the object's, whatever lies behind it.
+        canvas[one.box] = one.alpha * one.colour + (1 - one.alpha) * canvas[one.box]
     return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
 
 
