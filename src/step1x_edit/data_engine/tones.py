@@ -80,7 +80,7 @@ def _black_and_white(picture: Rgb) -> Rgb:
 
 def _fog(picture: Rgb) -> Rgb:
     light = _faded(to_linear(picture), 0.3)
-    transmission = 0.62 - 0.32 * _height(light)
+    transmission = 0.7 - 0.35 * _height(light)
     return from_linear(light * transmission + AIRLIGHT * (1 - transmission))
 
 
