@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from tiny import tiny_pipeline
 from typer.testing import CliRunner
 
@@ -39,6 +40,17 @@ def picture(path: Path, size: tuple[int, int], mode: str = "RGB") -> Path:
 def arguments(weights: Path, *more: object) -> list[str]:
     engine = ("--release", "v1.1", "--weights", weights, "--device", "cpu", "--dtype", "float32", "--threads", 1)
     return [str(word) for word in (*more, *engine, "--size-level", 64, "--steps", 2)]
+
+
+def adapter(path: Path, *, seed: int = 0) -> Path:
+    """Write a LoRA in PEFT's layout that fits the tiny transformer."""
+    generator = torch.Generator().manual_seed(seed)
+    name = "transformer.transformer_blocks.0.attn.to_q.lora_"
+    save_file({f"{name}{part}.weight": torch.randn(size, generator=generator) for part, size in _RANK_4.items()}, path)
+    return path
+
+
+_RANK_4 = {"A": (4, 64), "B": (64, 4)}
 
 
 def step1x(*words: str):
@@ -156,6 +168,19 @@ def test_compare_puts_seeds_side_by_side_and_may_be_repeated(tmp_path, photo, we
     sheet.write_bytes(b"mine")
     assert step1x(*command).exit_code == 2
     assert sheet.read_bytes() == b"mine"
+
+
+def test_adapters_are_replayed_and_compared_and_a_changed_one_is_told(tmp_path, photo, weights):
+    style, out = adapter(tmp_path / "style.safetensors"), tmp_path / "night.png"
+    answer = step1x(*arguments(weights, "edit", photo, "-i", "night", "-o", out, "--lora", f"{style}:0.5"))
+    assert answer.exit_code == 0, answer.stderr
+    assert [use.scale for use in read_parameters(out).settings.adapters] == [0.5]
+    assert "the same pixels" in step1x("replay", str(out)).stdout
+    sheet = tmp_path / "sheet.png"
+    answer = step1x(*arguments(weights, "compare", photo, "-i", "night", "--lora", style, "-o", sheet))
+    assert answer.exit_code == 0, answer.stderr
+    adapter(style, seed=1)
+    assert "style.safetensors has changed" in step1x("replay", str(out), "--force").stderr
 
 
 def test_a_weight_file_that_is_broken_exits_4_and_missing_ones_exit_3(tmp_path, photo, weights):

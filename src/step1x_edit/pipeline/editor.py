@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -91,7 +92,7 @@ class Editor:
         pipeline = assemble(release, weights=weights, dtype=_dtype(dtype, chosen, embedded=release.form == "embedded"))
         attach_adapters(pipeline.transformer, adapters)
         pipeline.set_progress_bar_config(disable=True)
-        uses = [AdapterUse(path=path, scale=scale) for path, scale in adapters]
+        uses = [AdapterUse(path=path, scale=scale, sha256=_digest(path)) for path, scale in adapters]
         return cls(pipeline.to(chosen), adapters=uses, weights=weights, parity=parity)
 
     def edit(
@@ -208,6 +209,11 @@ class Editor:
             return request.width, request.height
         build = released_frame if self.parity else exact_frame
         return build(reference.width, reference.height, size_level=sampling.size_level).canvas
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _device(name: str | None) -> torch.device:

@@ -12,9 +12,9 @@ __all__ = ["compare"]
 
 
 def compare(
-    picture: Annotated[Path, typer.Argument(help="The reference image.")],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", show_default=False, help="The reference image.")],
     instruction: Annotated[
-        list[str], typer.Option("-i", "--instruction", help="The edit in words; repeat for more rows.")
+        list[str], typer.Option("-i", "--instruction", metavar="TEXT", help="The edit in words; repeat for more rows.")
     ],
     release: Annotated[list[str] | None, typer.Option("-r", "--release", help="Repeat for several.  [nano]")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Repeat for several.  [0]")] = None,

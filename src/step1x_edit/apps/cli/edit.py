@@ -11,9 +11,15 @@ __all__ = ["edit"]
 
 
 def edit(
-    source: Annotated[Path, typer.Argument(help="A picture, a folder of pictures, or a job list (.jsonl).")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE", show_default=False, help="A picture, a folder of pictures, or a job list (.jsonl)."
+        ),
+    ],
     instruction: Annotated[
-        list[str] | None, typer.Option("-i", "--instruction", help="The edit in words; repeat for several edits.")
+        list[str] | None,
+        typer.Option("-i", "--instruction", metavar="TEXT", help="The edit in words; repeat for several edits."),
     ] = None,
     negative: Annotated[str | None, typer.Option(help="What the picture should not be.")] = None,
     out: Annotated[

@@ -18,7 +18,7 @@ __all__ = ["replay"]
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A result of `step1x edit`.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="A result of `step1x edit`.")],
     reference: Annotated[Path | None, typer.Option(help="The reference image, if it has moved.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File of the new picture.  [FILE-replay]")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the release, if they have moved.")] = None,
