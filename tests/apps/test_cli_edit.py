@@ -212,3 +212,13 @@ def test_ctrl_c_leaves_within_a_step_with_130_and_no_half_file(tmp_path, photo, 
     assert complaint.count("\n") == 1
     assert "Interrupted" in complaint
     assert not out.exists() or not list(out.iterdir())
+
+
+def test_a_number_that_is_not_finite_exits_5_and_writes_nothing(tmp_path, photo):
+    pipeline = tiny_pipeline("v1.1")
+    with torch.no_grad():
+        pipeline.transformer.transformer_blocks[1].attn.to_q.weight.fill_(torch.nan)
+    pipeline.save_pretrained(tmp_path / "weights")
+    answer = step1x(*arguments(tmp_path / "weights", "edit", photo, "-i", "night", "-o", tmp_path / "out.png"))
+    assert (answer.exit_code, answer.stderr.count("\n")) == (5, 1), answer.stderr
+    assert not (tmp_path / "out.png").exists()
