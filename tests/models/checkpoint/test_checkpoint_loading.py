@@ -154,6 +154,14 @@ def test_a_network_of_other_sizes_is_refused_with_a_short_list(official):
         load_transformer(official, release="v1.0")
 
 
+def test_a_whole_config_json_may_be_given_as_the_config(official, v1_1, tmp_path):
+    load_transformer(official, release="v1.0", config=TINY).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert load_transformer(official, release="v1.0", config=config).config.num_layers == 2
+    with pytest.raises(CheckpointError, match=r"config of release v1\.0"):
+        load_transformer(v1_1, release="v1.1", config=config)
+
+
 def test_unknown_sizes_and_unknown_releases_are_refused(official):
     with pytest.raises(CheckpointError, match="hidden_size"):
         load_transformer(official, release="v1.0", config={"hidden_size": 64})

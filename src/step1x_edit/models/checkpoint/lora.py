@@ -218,8 +218,8 @@ def _recorded_alphas(files: WeightFiles):
         patterns: Mapping[str, float] = config.get("alpha_pattern") or {}
         for key, value in patterns.items():
             if re.fullmatch(rf"(?:.*\.)?(?:{key.removeprefix('^')})", module):
-                return value, bool(config.get("use_rslora"))
-        return config["lora_alpha"], bool(config.get("use_rslora"))
+                return float(value), bool(config.get("use_rslora"))
+        return float(config["lora_alpha"]), bool(config.get("use_rslora"))
 
     return alpha
 

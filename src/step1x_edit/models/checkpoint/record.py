@@ -59,7 +59,7 @@ def read_record(files: WeightFiles) -> Record:
     return Record(
         release=release,
         folded=files.metadata.get("folded") == SCALE_FACTOR or files.config.get("release") is not None,
-        sizes={name: value for name, value in sizes.items() if name in _SIZES},
+        sizes={name: _as_written(value) for name, value in sizes.items() if name in _SIZES},
         conventions=files.config.get("conventions"),
     )
 
@@ -73,6 +73,11 @@ def _noted_sizes(files: WeightFiles) -> dict[str, Any]:
     return sizes if isinstance(sizes, dict) else {}  # another program's idea of a config is not ours
 
 
+def _as_written(value: Any) -> Any:
+    """Return an argument as the network's signature has it: JSON knows lists where that has tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def metadata_of(*, release: str, layout: str, folded: bool, sizes: Mapping[str, Any]) -> dict[str, str]:
     """Return the metadata this package writes into a transformer's safetensors file; :func:`read_record` reads it."""
     metadata = {"format": "pt", "release": release, "layout": layout, "config": json.dumps(dict(sizes))}
@@ -82,12 +87,21 @@ def metadata_of(*, release: str, layout: str, folded: bool, sizes: Mapping[str, 
 def resolve_config(release: str, record: Record, config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return all arguments of the network: published sizes, then what the checkpoint says, then ``config``.
 
+    ``config`` may be a whole ``config.json``; names that begin with an underscore are diffusers' own and passed over.
+
     Raises:
-        CheckpointError: ``config`` has a name the network does not know.
+        CheckpointError: ``config`` has a name the network does not know, or is of another release.
         MissingRelease: Unknown release.
     """
     conventions = find_release(release).conventions
-    unknown = sorted((config or {}).keys() - set(_SIZES))
+    given = {name: _as_written(value) for name, value in (config or {}).items() if not name.startswith("_")}
+    if given.get("release") not in (None, release):
+        raise CheckpointError(
+            given=f"a config of release {given['release']} for weights of {release}",
+            expected="one release",
+            remedy="Name the release the weights belong to.",
+        )
+    unknown = sorted(given.keys() - set(_SIZES) - set(_OWN_ARGUMENTS))
     if unknown:
         raise CheckpointError(
             given=f"the network sizes {', '.join(unknown)}",
@@ -98,9 +112,9 @@ def resolve_config(release: str, record: Record, config: Mapping[str, Any] | Non
     return {
         **published,
         **record.sizes,
-        **(config or {}),
+        **given,
         "release": release,
-        "conventions": record.conventions or conventions.model_dump(),
+        "conventions": given.get("conventions") or record.conventions or conventions.model_dump(),
     }
 
 

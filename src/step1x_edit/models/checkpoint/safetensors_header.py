@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,9 @@ def _parse(path: Path, text: bytes) -> tuple[dict[str, TensorInfo], dict[str, st
         metadata = table.pop("__metadata__", {})
         tensors, spans = {}, []
         for name, entry in table.items():
-            tensors[name] = TensorInfo(dtype=entry["dtype"], shape=tuple(entry["shape"]))
-            spans.append((*entry["data_offsets"], name))
+            begin, end = map(index, entry["data_offsets"])
+            tensors[name] = TensorInfo(dtype=entry["dtype"], shape=tuple(map(index, entry["shape"])))
+            spans.append((begin, end, name))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken(path, f"its header cannot be read ({error})") from error
     return tensors, metadata, _check_spans(path, tensors, spans)
