@@ -180,7 +180,7 @@ class Step1XEditTransformer2DModel(
         """
         refiner = self.connector.prepare(encoder_hidden_states, prompt_embeds_mask)
         mapping = None
-        if text_embeddings is not None and text_mask is not None:
+        if self.config.enable_text_token_mapping and text_embeddings is not None and text_mask is not None:
             mapping = self.text_token_mapping(text_embeddings) * text_mask.unsqueeze(-1).to(text_embeddings.dtype)
         vector_embedding = self.vec_embed(refiner.global_vector)
         return PreparedEdit(
