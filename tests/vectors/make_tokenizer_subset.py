@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
@@ -71,7 +72,7 @@ def merges_of(word: str, ranks: dict[str, int]) -> list[tuple[str, str]]:
     """Encode a word (in byte letters) and return the pairs that were joined."""
     parts, joined = list(word), []
     while True:
-        pairs = [(ranks[a + b], i) for i, (a, b) in enumerate(zip(parts, parts[1:], strict=False)) if a + b in ranks]
+        pairs = [(ranks[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
         if not pairs:
             return joined
         _, index = min(pairs)
