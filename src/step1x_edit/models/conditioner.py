@@ -96,7 +96,9 @@ class Conditioner:
         """
         pixels = self._pixels(image)
         grid = pixels["image_grid_thw"]
-        prompts = [self.tokenize(instruction, picture_tokens=self._picture_tokens(grid)) for instruction in instructions]
+        prompts = [
+            self.tokenize(instruction, picture_tokens=self._picture_tokens(grid)) for instruction in instructions
+        ]
         reading = _SharedReading(self, prompts, pixels)
         return [self._conditioning(prompt, *reading.read(prompt), grid, generation) for prompt in prompts]
 
@@ -146,7 +148,7 @@ class Conditioner:
         if self.conventions.mllm_first_resize:
             image = image.resize(rounded_mllm_size(*image.size, patch_px=self._patch_px()))
         size = {"shortest_edge": self.conventions.mllm_min_pixels, "longest_edge": self.conventions.mllm_max_pixels}
-        return self.image_processor(images=[image], size=size, return_tensors="pt")
+        return dict(self.image_processor(images=[image], size=size, return_tensors="pt"))
 
     def _patch_px(self) -> int:
         return self.image_processor.patch_size * self.image_processor.merge_size
