@@ -111,9 +111,7 @@ class _TokenRefiner(nn.Module):
             _RefinerBlock(hidden_size, heads=heads) for _ in range(depth)
         )
 
-    def forward(
-        self, state: RefinerState, time: Float[Tensor, " batch"]
-    ) -> Float[Tensor, "batch tokens context"]:
+    def forward(self, state: RefinerState, time: Float[Tensor, " batch"]) -> Float[Tensor, "batch tokens context"]:
         tokens = state.tokens
         gates_from = self.t_embedder(time * _TIME_SCALE, tokens.dtype) + state.pooled
         for block in self.individual_token_refiner.blocks:
@@ -158,8 +156,7 @@ class _RefinerBlock(nn.Module):
 
     def _attend(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.self_attn_qkv(tokens).chunk(3, dim=-1)
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.self_attn_qkv(tokens).chunk(3, dim=-1)
         )
         attended = scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         return self.self_attn_proj(attended.transpose(1, 2).flatten(2))

@@ -6,8 +6,9 @@ same sequence; only target tokens are read out. The connector lives inside, sinc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -89,11 +90,11 @@ class Step1XEditTransformer2DModel(
     """
 
     _supports_gradient_checkpointing = True
-    _no_split_modules = ["Step1XEditTransformerBlock", "Step1XEditSingleTransformerBlock"]
-    _repeated_blocks = ["Step1XEditTransformerBlock", "Step1XEditSingleTransformerBlock"]
-    _skip_layerwise_casting_patterns = ["pos_embed", "norm"]
+    _no_split_modules: ClassVar = ["Step1XEditTransformerBlock", "Step1XEditSingleTransformerBlock"]
+    _repeated_blocks: ClassVar = ["Step1XEditTransformerBlock", "Step1XEditSingleTransformerBlock"]
+    _skip_layerwise_casting_patterns: ClassVar = ["pos_embed", "norm"]
     # The connector needs the context whole, so it is split behind it; image tokens and ids are split at the door.
-    _cp_plan = {
+    _cp_plan: ClassVar = {
         "": {
             "hidden_states": ContextParallelInput(split_dim=1, expected_dims=3, split_output=False),
             "img_ids": ContextParallelInput(split_dim=0, expected_dims=2, split_output=False),
@@ -121,10 +122,10 @@ class Step1XEditTransformer2DModel(
         connector_heads_num: int = 32,
         connector_depth: int = 2,
         guidance_embeds: bool = False,
-        axes_dims_rope: tuple[int, ...] = (16, 56, 56),
+        axes_dims_rope: Sequence[int] = (16, 56, 56),
         enable_text_token_mapping: bool = False,
-        release: str | None = None,
-        conventions: dict[str, Any] | None = None,
+        release: str | None = None,  # noqa: ARG002 - kept in the config
+        conventions: dict[str, Any] | None = None,  # noqa: ARG002 - kept in the config
     ) -> None:
         super().__init__()
         if guidance_embeds:

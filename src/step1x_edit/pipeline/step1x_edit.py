@@ -195,7 +195,9 @@ class Step1XEditPipeline(DiffusionPipeline):
             for step, timestep in enumerate(self.scheduler.timesteps):
                 velocity = flow.velocity(latents, step)
                 latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
-                latents = self._report(callback_on_step_end, step, timestep, latents)
+                if callback_on_step_end is not None:
+                    shown = {name: {"latents": latents}[name] for name in callback_on_step_end_tensor_inputs}
+                    latents = (callback_on_step_end(self, step, timestep, shown) or {}).get("latents", latents)
                 progress.update()
                 if self.interrupt:
                     break
@@ -315,13 +317,9 @@ class Step1XEditPipeline(DiffusionPipeline):
                 )
             return latents.to(self._execution_device, torch.float32)
         shape = (pictures, channels // 4, 2 * rows, 2 * columns)
-        return pack_latents(randn_tensor(shape, generator=generator, device=self._execution_device, dtype=torch.float32))
-
-    def _report(self, callback: Any, step: int, timestep: Tensor, latents: Tensor) -> Tensor:
-        if callback is None:
-            return latents
-        answer = callback(self, step, timestep, {"latents": latents}) or {}
-        return answer.get("latents", latents)
+        return pack_latents(
+            randn_tensor(shape, generator=generator, device=self._execution_device, dtype=torch.float32)
+        )
 
     def _pictures(
         self, latents: Tensor, reference: Tensor | None, references: list[Image.Image] | None, frame: WorkingFrame
@@ -348,9 +346,7 @@ class Step1XEditPipeline(DiffusionPipeline):
 _FILTERS = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
 
 
-def _vae_pixels(
-    image: Image.Image, frame: WorkingFrame, conventions: Conventions
-) -> Float[Tensor, "1 3 height width"]:
+def _vae_pixels(image: Image.Image, frame: WorkingFrame, conventions: Conventions) -> Float[Tensor, "1 3 height width"]:
     """Return the VAE's input in -1..1, resampled as the release does it."""
     if conventions.vae_filter == "generation":
         return _tensor(frame.place(image, resample=_FILTERS[conventions.generation_filter])) * 2 - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -51,7 +50,7 @@ def save_shard(examples: EncodedExamples, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     save_file({field.name: getattr(examples, field.name).contiguous() for field in fields(examples)}, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def shard_paths(folder: Path) -> list[Path]:

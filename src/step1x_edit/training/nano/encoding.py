@@ -84,7 +84,9 @@ def _condition(
     kept = torch.tensor([len(ids) - dropped for ids in prompts])
     hidden = torch.zeros(len(prompts), text_tokens, conditioner.model.config.text_config.hidden_size)
     for rows in kept.argsort().split(_LLM_BATCH):
-        states = _read([prompts[row] for row in rows], patches[rows], grid[rows], conditioner)[:, dropped:][:, :text_tokens]
+        states = _read([prompts[row] for row in rows], patches[rows], grid[rows], conditioner)[:, dropped:][
+            :, :text_tokens
+        ]
         hidden[rows, : states.shape[1]] = states.float()
     mask = torch.arange(text_tokens) < kept[:, None]
     return (hidden * mask[..., None]).bfloat16(), mask, (kept <= text_tokens).nonzero()[:, 0]

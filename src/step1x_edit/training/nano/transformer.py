@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -73,9 +72,7 @@ class TransformerSettings:
 
 def build_transformer(release: Release) -> Step1XEditTransformer2DModel:
     """Build nano's transformer with the usual start: gates and output at zero, so that every block begins as identity."""
-    network = Step1XEditTransformer2DModel(
-        **_SIZES, release=release.id, conventions=release.conventions.model_dump()
-    )
+    network = Step1XEditTransformer2DModel(**_SIZES, release=release.id, conventions=release.conventions.model_dump())
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -94,9 +91,7 @@ def edit_loss(
     side = math.isqrt(tokens)
     target = examples.target.float()
     noise = torch.randn(target.shape, generator=generator)
-    times = sample_times(
-        batch, target_tokens=tokens if settings.shift_by_tokens else None, generator=generator
-    )
+    times = sample_times(batch, target_tokens=tokens if settings.shift_by_tokens else None, generator=generator)
     image_tokens = torch.cat([noisy_target(target, noise, times), examples.reference.float()], dim=1)
     grid = grid_positions(rows=side, columns=side), grid_positions(rows=side, columns=side, axis=1)
     padding = (~examples.mask).float() * _MASKED
@@ -171,9 +166,7 @@ def _cosine(progress: float, floor: float) -> float:
     return floor + (1 - floor) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
-def _optimizers(
-    network: nn.Module, settings: TransformerSettings
-) -> list[tuple[torch.optim.Optimizer, float]]:
+def _optimizers(network: nn.Module, settings: TransformerSettings) -> list[tuple[torch.optim.Optimizer, float]]:
     matrices, rest = [], []
     for name, weight in network.named_parameters():
         in_block = "blocks." in name and weight.ndim == 2 and "norm" not in name and "adaLN" not in name
@@ -198,4 +191,4 @@ def save_transformer(network: Step1XEditTransformer2DModel, folder: Path) -> Non
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         network.save_pretrained(temporary)
         for file in sorted(Path(temporary).iterdir()):
-            os.replace(file, folder / file.name)
+            file.replace(folder / file.name)
