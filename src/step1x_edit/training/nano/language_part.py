@@ -164,7 +164,8 @@ def make_language_part(source_file: Path, output: Path) -> None:
     write_quantised(
         {PREFIX + name: weight for name, weight in state.items()},
         encoder / LANGUAGE_FILE,
-        metadata={"source": SOURCE, "licence": "Apache-2.0", "source_sha256": digest},
+        # One entry: several would be written in a random order, and the same source would not give the same file.
+        metadata={"source": f"{SOURCE}; Apache-2.0; made from the file with sha256 {digest}"},
     )
     _save_tokenizer(vocabulary, output / "tokenizer")
     log.info(
@@ -201,7 +202,7 @@ def _calibrated_norm(config: Qwen2_5_VLConfig, state: dict[str, Tensor], vocabul
     dropped = len(vocabulary.tokenizer.encode(beginning)) - 1
     features = []
     for text in CALIBRATION:
-        ids = torch.tensor([vocabulary.tokenizer.encode(f"{beginning} {text}{conventions.vision_label}").ids])
+        ids = torch.tensor([vocabulary.tokenizer.encode(f"{beginning} {text}").ids])
         features.append(model(input_ids=ids, use_cache=False).last_hidden_state[0, dropped:])
     spread = torch.cat(features).std(dim=0)
     typical = spread.median()
