@@ -54,7 +54,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
     torch.set_num_threads(given.threads)
     nano = Path(str(files("step1x_edit") / "nano"))
-    vae = AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+    vae = AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     conditioner = Conditioner(
         load_language_model(nano / "text_encoder", dtype=torch.bfloat16),
         PreTrainedTokenizerFast.from_pretrained(nano / "tokenizer", local_files_only=True),

@@ -14,12 +14,14 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.normalization import AdaLayerNormContinuous, AdaLayerNormZero, AdaLayerNormZeroSingle
 from diffusers.models.transformers.transformer_flux import FluxSingleTransformerBlock, FluxTransformerBlock
-from torch import Tensor, nn
+from torch import Tensor
 
 __all__ = ["Step1XEditFinalNorm", "Step1XEditSingleTransformerBlock", "Step1XEditTransformerBlock"]
 
 
-def _modulation(norm: nn.Module, embedding: Tensor, *, part: int = 0) -> Tensor:
+def _modulation(
+    norm: AdaLayerNormZero | AdaLayerNormZeroSingle | AdaLayerNormContinuous, embedding: Tensor, *, part: int = 0
+) -> Tensor:
     """Return a norm's shifts, scales and gates: computed from the embedding, or cut out if they were computed before."""
     linear = norm.linear
     if embedding.shape[-1] == linear.in_features:
@@ -34,13 +36,17 @@ class _DoubleNorm(AdaLayerNormZero):
         super().__init__(dim)
         self.part = part
 
-    def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - blocks pass these two
+        self, x: Tensor, emb: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = _modulation(self, emb, part=self.part).chunk(6, dim=1)
         return self.norm(x) * (1 + scale[:, None]) + shift[:, None], gate, mlp_shift, mlp_scale, mlp_gate
 
 
 class _SingleNorm(AdaLayerNormZeroSingle):
-    def forward(self, x: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - blocks read these two
+        self, x: Tensor, emb: Tensor
+    ) -> tuple[Tensor, Tensor]:
         shift, scale, gate = _modulation(self, emb).chunk(3, dim=1)
         return self.norm(x) * (1 + scale[:, None]) + shift[:, None], gate
 
@@ -118,22 +124,31 @@ class Step1XEditSingleTransformerBlock(FluxSingleTransformerBlock):
         attention_kwargs: dict[str, Any],
     ) -> Tensor:
         attention = self.attn
+        processor: Any = attention.processor
+        query: Tensor
+        key: Tensor
         query = attention.norm_q(attention.to_q(queries).unflatten(-1, (-1, attention.head_dim)))
         key = attention.norm_k(attention.to_k(tokens).unflatten(-1, (-1, attention.head_dim)))
         value = attention.to_v(tokens).unflatten(-1, (-1, attention.head_dim))
         if rotary is not None:
             cos, sin = rotary
-            query = apply_rotary_emb(query, (cos[wanted], sin[wanted]), sequence_dim=1)
-            key = apply_rotary_emb(key, rotary, sequence_dim=1)
+            query = _rotated(query, (cos[wanted], sin[wanted]))
+            key = _rotated(key, rotary)
         attended = dispatch_attention_fn(
             query,
             key,
             value,
             attn_mask=attention_kwargs.get("attention_mask"),
-            backend=attention.processor._attention_backend,
-            parallel_config=attention.processor._parallel_config,
+            backend=processor._attention_backend,
+            parallel_config=processor._parallel_config,
         )
         return attended.flatten(2, 3).to(queries.dtype)
+
+
+def _rotated(heads: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    rotated = apply_rotary_emb(heads, rotary, sequence_dim=1)  # pyright: ignore[reportArgumentType] - its hint is wrong
+    assert isinstance(rotated, Tensor)
+    return rotated
 
 
 for _block in (Step1XEditTransformerBlock, Step1XEditSingleTransformerBlock):

@@ -211,7 +211,7 @@ class _SharedReading:
         ids = torch.tensor([prompt.ids], device=self.device)
         mask = self._attention_mask(ids)
         positions = self._positions(ids)
-        if self.hidden is None:
+        if self.hidden is None or self.embeddings is None:
             self.hidden, self.embeddings = self._run(ids, positions, mask, slice(0, self.common))
         else:
             self.cache.crop(self.common - self.cache.get_seq_length())
@@ -249,7 +249,8 @@ class _SharedReading:
     def _positions(self, ids: Tensor) -> Int[Tensor, "3 1 length"]:
         # The released code masks "!" here in every release; transformers 4.x leaves position 1 where the mask is 0.
         mask = (ids != _FREE_EXCLAMATION_MARK).long() if self.conditioner.parity else None
-        positions, _ = self.model.model.get_rope_index(
+        language_model: Any = self.model.model
+        positions, _ = language_model.get_rope_index(
             ids,
             (ids == self.model.config.image_token_id).int(),
             image_grid_thw=self.pixels["image_grid_thw"].to(self.device),

@@ -106,15 +106,15 @@ class _TokenRefiner(nn.Module):
         self.input_embedder = nn.Linear(in_channels, hidden_size)
         self.t_embedder = _TimeEmbedder(hidden_size)
         self.c_embedder = TimestepEmbedding(in_channels, hidden_size)
-        self.individual_token_refiner = nn.Module()
-        self.individual_token_refiner.blocks = nn.ModuleList(
-            _RefinerBlock(hidden_size, heads=heads) for _ in range(depth)
-        )
+        blocks = nn.ModuleList(_RefinerBlock(hidden_size, heads=heads) for _ in range(depth))
+        self.individual_token_refiner = nn.ModuleDict({"blocks": blocks})
 
     def forward(self, state: RefinerState, time: Float[Tensor, " batch"]) -> Float[Tensor, "batch tokens context"]:
         tokens = state.tokens
         gates_from = self.t_embedder(time * _TIME_SCALE, tokens.dtype) + state.pooled
-        for block in self.individual_token_refiner.blocks:
+        blocks = self.individual_token_refiner["blocks"]
+        assert isinstance(blocks, nn.ModuleList)
+        for block in blocks:
             tokens = block(tokens, gates_from, state.attention_mask)
         return tokens
 
@@ -138,9 +138,8 @@ class _RefinerBlock(nn.Module):
         self.self_attn_qkv = nn.Linear(hidden_size, 3 * hidden_size)
         self.self_attn_proj = nn.Linear(hidden_size, hidden_size)
         self.norm2 = nn.LayerNorm(hidden_size, eps=1e-6)
-        self.mlp = nn.Module()
-        self.mlp.fc1 = nn.Linear(hidden_size, 4 * hidden_size)
-        self.mlp.fc2 = nn.Linear(4 * hidden_size, hidden_size)
+        widened = 4 * hidden_size
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(hidden_size, widened), "fc2": nn.Linear(widened, hidden_size)})
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(hidden_size, 2 * hidden_size))
 
     def forward(
@@ -151,8 +150,8 @@ class _RefinerBlock(nn.Module):
     ) -> Float[Tensor, "batch tokens context"]:
         attention_gate, mlp_gate = self.adaLN_modulation(gates_from).unsqueeze(1).chunk(2, dim=-1)
         tokens = tokens + attention_gate * self._attend(self.norm1(tokens), attention_mask)
-        hidden = nn.functional.silu(self.mlp.fc1(self.norm2(tokens)))
-        return tokens + mlp_gate * self.mlp.fc2(hidden)
+        hidden = nn.functional.silu(self.mlp["fc1"](self.norm2(tokens)))
+        return tokens + mlp_gate * self.mlp["fc2"](hidden)
 
     def _attend(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         query, key, value = (

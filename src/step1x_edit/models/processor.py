@@ -28,13 +28,15 @@ class Step1XEditProcessor(ProcessorMixin):
         self.tokenizer = tokenizer
         self.image_processor = image_processor
 
-    def save_pretrained(self, save_directory: str | Path, **_options: Any) -> None:
+    def save_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride] - hub options have no use here
+        self, save_directory: str | Path, **_options: Any
+    ) -> None:
         """Write both parts into one folder."""
         self.tokenizer.save_pretrained(save_directory)
         self.image_processor.save_pretrained(save_directory)
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride] - hub options have no use here
         cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **_options: Any
     ) -> Step1XEditProcessor:
         """Read both parts from a folder on this machine; nothing is downloaded."""

@@ -161,8 +161,8 @@ class Step1XEditTransformer2DModel(
         self,
         encoder_hidden_states: Float[Tensor, "batch tokens hidden"],
         prompt_embeds_mask: Int[Tensor, "batch tokens"],
-        img_ids: Float[Tensor, "image_tokens 3"],
-        txt_ids: Float[Tensor, "tokens 3"],
+        img_ids: Float[Tensor, "*any image_tokens 3"],
+        txt_ids: Float[Tensor, "*any tokens 3"],
         *,
         text_embeddings: Float[Tensor, "batch tokens hidden"] | None = None,
         text_mask: Int[Tensor, "batch tokens"] | None = None,
@@ -181,7 +181,7 @@ class Step1XEditTransformer2DModel(
         """
         refiner = self.connector.prepare(encoder_hidden_states, prompt_embeds_mask)
         mapping = None
-        if self.config.enable_text_token_mapping and text_embeddings is not None and text_mask is not None:
+        if self.config["enable_text_token_mapping"] and text_embeddings is not None and text_mask is not None:
             mapping = self.text_token_mapping(text_embeddings) * text_mask.unsqueeze(-1).to(text_embeddings.dtype)
         vector_embedding = self.vec_embed(refiner.global_vector)
         return PreparedEdit(
@@ -194,11 +194,11 @@ class Step1XEditTransformer2DModel(
 
     def _modulation_steps(self, times: Tensor, vector_embedding: Tensor) -> tuple[ModulationStep, ...]:
         """Run the modulation layers once over all times: they see one vector a sample, not tokens."""
-        steps, batch = len(times), len(vector_embedding)
+        steps = len(times)
         embedding = (self._embed_time(times, vector_embedding.dtype)[:, None] + vector_embedding).flatten(0, 1)
-        double = [block.modulation(embedding).unflatten(0, (steps, batch)) for block in self.transformer_blocks]
-        single = [block.modulation(embedding).unflatten(0, (steps, batch)) for block in self.single_transformer_blocks]
-        final = self.norm_out.modulation(embedding).unflatten(0, (steps, batch))
+        double = [_modulation_table(block, embedding, steps) for block in self.transformer_blocks]
+        single = [_modulation_table(block, embedding, steps) for block in self.single_transformer_blocks]
+        final = _modulation_table(self.norm_out, embedding, steps)
         return tuple(
             ModulationStep(
                 double=tuple(table[step] for table in double),
@@ -227,8 +227,8 @@ class Step1XEditTransformer2DModel(
         encoder_hidden_states: Float[Tensor, "batch tokens hidden"] | None = None,
         prompt_embeds_mask: Int[Tensor, "batch tokens"] | None = None,
         timestep: Float[Tensor, " batch"] | None = None,
-        img_ids: Float[Tensor, "image_tokens 3"] | None = None,
-        txt_ids: Float[Tensor, "tokens 3"] | None = None,
+        img_ids: Float[Tensor, "*any image_tokens 3"] | None = None,
+        txt_ids: Float[Tensor, "*any tokens 3"] | None = None,
         text_embeddings: Float[Tensor, "batch tokens hidden"] | None = None,
         text_mask: Int[Tensor, "batch tokens"] | None = None,
         joint_attention_kwargs: dict[str, Any] | None = None,
@@ -314,6 +314,7 @@ class Step1XEditTransformer2DModel(
         *wanted: int | None,
     ) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled() and self.gradient_checkpointing:
+            assert self._gradient_checkpointing_func is not None
             return self._gradient_checkpointing_func(
                 block, hidden_states, context, embedding, rotary, attention_kwargs, *wanted
             )
@@ -338,6 +339,12 @@ class _EmbeddingMLP(nn.Module):
         return self.out_layer(nn.functional.silu(self.in_layer(values)))
 
 
-def _flat_ids(ids: Float[Tensor, "*batch tokens 3"]) -> Float[Tensor, "tokens 3"]:
+def _modulation_table(layer: nn.Module, embedding: Tensor, steps: int) -> Tensor:
+    """Return a layer's modulation as (steps, batch, values)."""
+    assert isinstance(layer, Step1XEditTransformerBlock | Step1XEditSingleTransformerBlock | Step1XEditFinalNorm)
+    return layer.modulation(embedding).unflatten(0, (steps, -1))
+
+
+def _flat_ids(ids: Float[Tensor, "*any tokens 3"]) -> Float[Tensor, "tokens 3"]:
     """Accept ids with a batch dimension as the official code passes them; they are equal for all samples."""
     return ids[0] if ids.ndim == 3 else ids

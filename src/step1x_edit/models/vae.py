@@ -24,14 +24,15 @@ def encode_pixels(
         generator: Draw a sample of the posterior with it, as the released code does; without it the mode is taken, so that
             the reference image is the same whatever the seed.
     """
-    posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    (posterior,) = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)
     latents = posterior.mode() if generator is None else posterior.sample(generator=generator)
-    return (latents.float() - vae.config.shift_factor) * vae.config.scaling_factor
+    return (latents.float() - vae.config["shift_factor"]) * vae.config["scaling_factor"]
 
 
 def decode_latents(
     vae: AutoencoderKL, latents: Float[Tensor, "batch channels latent_height latent_width"]
 ) -> Float[Tensor, "batch 3 height width"]:
     """Return pictures in -1..1 (clamped), in fp32."""
-    latents = latents / vae.config.scaling_factor + vae.config.shift_factor
-    return vae.decode(latents.to(vae.device, vae.dtype)).sample.float().clamp(-1, 1)
+    latents = latents / vae.config["scaling_factor"] + vae.config["shift_factor"]
+    (pixels,) = vae.decode(latents.to(vae.device, vae.dtype), return_dict=False)  # pyright: ignore[reportArgumentType]
+    return pixels.float().clamp(-1, 1)

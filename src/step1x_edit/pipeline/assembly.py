@@ -35,14 +35,14 @@ def assemble(release: Release, *, weights: Path | None = None, dtype: torch.dtyp
     if release.form == "embedded" and weights is None:
         return _assemble_embedded(release, Path(str(files("step1x_edit") / "nano")), dtype)
     parts = locate(release, weights)
-    vae = load_vae(parts.vae)
+    vae = load_vae(parts.vae, dtype=dtype)
     return Step1XEditPipeline(
         text_encoder=Qwen2_5_VLForConditionalGeneration.from_pretrained(
             parts.text_encoder, dtype=dtype, local_files_only=True, use_safetensors=True
         ).eval(),
         processor=Step1XEditProcessor.from_pretrained(parts.processor),
         transformer=load_transformer(parts.transformer, release=release.id, dtype=dtype),
-        vae=vae.to(dtype),
+        vae=vae,
         scheduler=flow_scheduler(),
     )
 
@@ -53,7 +53,7 @@ def _assemble_embedded(release: Release, folder: Path, dtype: torch.dtype) -> St
         text_encoder=load_language_model(folder / "text_encoder", dtype=dtype),
         processor=Step1XEditProcessor(tokenizer, Qwen2VLImageProcessorPil()),
         transformer=load_transformer(folder / "transformer", release=release.id, dtype=dtype),
-        vae=load_vae(folder / "vae").to(dtype),
+        vae=load_vae(folder / "vae", dtype=dtype),
         scheduler=flow_scheduler(),
     )
 

@@ -35,7 +35,7 @@ def carry_back(result: Image.Image, reconstruction: Image.Image, reference: Imag
     """
     small, small_reference = _tensor(result), _tensor(reconstruction)
     gain = local_gain(small, small_reference)
-    size = reference.size[::-1]
+    size = reference.height, reference.width
     rest = _enlarge(small - gain * small_reference, size)
     full = _enlarge(gain, size) * _tensor(reference) + rest
     pixels = (full.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()

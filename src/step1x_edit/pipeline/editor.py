@@ -122,7 +122,8 @@ class Editor:
             Interrupted: ``should_stop`` said so.
         """
         if not isinstance(request, EditRequest):
-            request = EditRequest(reference=request, instruction=instruction or "", **settings)
+            source = Path(request) if isinstance(request, str) else request
+            request = EditRequest(reference=source, instruction=instruction or "", **settings)
         reference = read_reference(request.reference)
         started = time.monotonic()
         resolved = self._resolve(request, reference)
@@ -154,7 +155,7 @@ class Editor:
                 raise Interrupted
 
         explicit = request.width is not None
-        output = self.pipeline(
+        (images,) = self.pipeline(
             reference.rgb,
             request.instruction,
             resolved.negative_instruction,
@@ -167,8 +168,9 @@ class Editor:
             generator=torch.Generator().manual_seed(resolved.seed),
             callback_on_step_end=after_step,
             parity=self.parity,
+            return_dict=False,
         )
-        return list(output.images)
+        return images
 
     def _resolve(self, request: EditRequest, reference: ReferenceImage) -> ResolvedSettings:
         """Fill in everything the request leaves open."""

@@ -167,7 +167,7 @@ class Step1XEditPipeline(DiffusionPipeline):
         reference = self._reference_tokens(references, frame, conventions, generator if parity else None)
         if reference is not None:
             reference = reference.repeat_interleave(num_images_per_prompt, dim=0)
-        latents = self._noise(latents, pictures, rows, columns, generator)
+        state: Any = self._noise(latents, pictures, rows, columns, generator)
 
         # 3. Schedule and positions.
         self.scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=schedule_shift(rows * columns))
@@ -191,22 +191,22 @@ class Step1XEditPipeline(DiffusionPipeline):
             guidance_scale=guidance_scale,
             conventions=conventions,
         )
-        with self.progress_bar(total=steps) as progress:
+        with self.progress_bar(total=steps) as progress:  # pyright: ignore[reportCallIssue] - its hint is wrong
             for step, timestep in enumerate(self.scheduler.timesteps):
-                velocity = flow.velocity(latents, step)
-                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                velocity = flow.velocity(state, step)
+                state = self.scheduler.step(velocity, timestep, state, return_dict=False)[0]
                 if callback_on_step_end is not None:
-                    shown = {name: {"latents": latents}[name] for name in callback_on_step_end_tensor_inputs}
-                    latents = (callback_on_step_end(self, step, timestep, shown) or {}).get("latents", latents)
+                    shown = {name: {"latents": state}[name] for name in callback_on_step_end_tensor_inputs}
+                    state = (callback_on_step_end(self, step, timestep, shown) or {}).get("latents", state)
                 progress.update()
                 if self.interrupt:
                     break
 
         # 5. Target latents to pictures at the reference's size.
         if output_type == "latent":
-            output = unpack_latents(latents, rows=rows, columns=columns)
+            output = unpack_latents(state, rows=rows, columns=columns)
         else:
-            pictures_out = self._pictures(latents, reference, references, frame)
+            pictures_out = self._pictures(state, reference, references, frame)
             output = _as_type(pictures_out, output_type)
         self.maybe_free_model_hooks()
         return Step1XEditPipelineOutput(images=output) if return_dict else (output,)

@@ -24,7 +24,7 @@ def schedule_shift(target_tokens: int) -> float:
     return _BASE_SHIFT + (target_tokens - _BASE_TOKENS) * slope
 
 
-def time_schedule(*, steps: int, target_tokens: int) -> Float[Tensor, " steps+1"]:
+def time_schedule(*, steps: int, target_tokens: int) -> Float[Tensor, " times"]:
     """Return the times from 1 (noise) to 0 (image), ``steps + 1`` of them.
 
     Source:

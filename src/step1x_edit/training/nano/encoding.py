@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,8 @@ def _condition(
     ]
     dropped = conditioner.conventions.dropped_tokens
     kept = torch.tensor([len(ids) - dropped for ids in prompts])
-    hidden = torch.zeros(len(prompts), text_tokens, conditioner.model.config.text_config.hidden_size)
+    model: Any = conditioner.model
+    hidden = torch.zeros(len(prompts), text_tokens, model.config.text_config.hidden_size)
     for rows in kept.argsort().split(_LLM_BATCH):
         states = _read([prompts[row] for row in rows], patches[rows], grid[rows], conditioner)[:, dropped:][
             :, :text_tokens
@@ -103,7 +105,7 @@ def _llm_pixels(reference: Pictures, conditioner: Conditioner) -> dict[str, Tens
 
 def _read(prompts: list[Tensor], patches: Tensor, grid: Tensor, conditioner: Conditioner) -> Tensor:
     """Run the LLM over prompts padded on the right, where causal attention does not look."""
-    model = conditioner.model
+    model: Any = conditioner.model
     ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
     is_picture = (ids == model.config.image_token_id).int()
     positions, _ = model.model.get_rope_index(ids, is_picture, image_grid_thw=grid)

@@ -129,7 +129,7 @@ def train_transformer(
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     averaged = copy.deepcopy(network).requires_grad_(False)
-    compiled = torch.compile(network, dynamic=False)
+    compiled: Any = torch.compile(network, dynamic=False)
     optimizers = _optimizers(network, settings)
     start = saved = time.monotonic()
     step, recent, progress = 0, None, 0.0
