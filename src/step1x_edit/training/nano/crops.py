@@ -24,7 +24,8 @@ TONE_SHARE = 0.5
 """Share of photographs whose tone is changed."""
 LETTERS = "ABCDEFGHKLMNOPRSTUVWXYZabdeghknrst0123456789&?!"
 
-Pixels = UInt8[np.ndarray, "height width channels"]
+Pixels = UInt8[np.ndarray, "_ _ _"]
+"""A picture (height, width, channels); pictures of a collection differ in size."""
 
 
 def to_range(picture: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "3 height width"]:
