@@ -36,6 +36,7 @@ from step1x_edit.schema.release import Conventions, Release
 __all__ = ["Step1XEditPipeline", "Step1XEditPipelineOutput"]
 
 _T2I_SIZE = 1024
+_OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
 @dataclass
@@ -148,6 +149,7 @@ class Step1XEditPipeline(DiffusionPipeline):
             Step1X-Edit report (arXiv:2504.17761), section 3 and Fig. 4.
         """
         # 0. What is asked.
+        _require_known(output_type)
         conventions, defaults = self.conventions, self.release.defaults
         steps = num_inference_steps or defaults.steps
         guidance_scale = defaults.guidance_scale if true_cfg_scale is None else true_cfg_scale
@@ -244,8 +246,8 @@ class Step1XEditPipeline(DiffusionPipeline):
         if references is None:
             size = width or _T2I_SIZE, height or _T2I_SIZE
             return WorkingFrame(original=_on_grid(size), content=size, canvas=size)
-        if width and height:
-            size = _on_grid((width, height))
+        if width or height:
+            size = _on_grid((width or 0, height or 0))
             return WorkingFrame(original=references[0].size, content=size, canvas=size)
         build = released_frame if parity else exact_frame
         frames = {build(*item.size, size_level=size_level) for item in references}
@@ -265,6 +267,12 @@ class Step1XEditPipeline(DiffusionPipeline):
         if negative_prompt is None:
             negative_prompt = self.conventions.negative_instruction if edit else self.conventions.negative_prompt
         negatives = [negative_prompt] if isinstance(negative_prompt, str) else list(negative_prompt)
+        if len(negatives) not in (1, prompts):
+            raise RequestError(
+                given=f"{len(negatives)} negative prompts for {prompts} prompts",
+                expected="one, or one for each prompt",
+                remedy="Give as many negative prompts as prompts, or a single one for all.",
+            )
         return negatives * prompts if len(negatives) == 1 else negatives
 
     def _condition(
@@ -363,11 +371,20 @@ def _tensor(image: Image.Image) -> Float[Tensor, "1 3 height width"]:
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1).unsqueeze(0)
 
 
+def _require_known(output_type: str) -> None:
+    if output_type not in _OUTPUT_TYPES:
+        raise RequestError(
+            given=f"the output type {output_type!r}",
+            expected=f"one of {', '.join(_OUTPUT_TYPES)}",
+            remedy='Leave it out for PIL pictures; "latent" gives what the VAE would decode.',
+        )
+
+
 def _on_grid(size: tuple[int, int]) -> tuple[int, int]:
-    if size[0] % GRID_PX or size[1] % GRID_PX:
+    if min(size) < GRID_PX or size[0] % GRID_PX or size[1] % GRID_PX:
         raise RequestError(
             given=f"a working size of {size[0]} x {size[1]} px",
-            expected=f"sides divisible by {GRID_PX}",
+            expected=f"a width and a height divisible by {GRID_PX}",
             remedy=f"Use {max(GRID_PX, size[0] // GRID_PX * GRID_PX)} x {max(GRID_PX, size[1] // GRID_PX * GRID_PX)}.",
         )
     return size
