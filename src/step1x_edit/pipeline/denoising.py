@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from diffusers.hooks.group_offloading import _is_group_offload_enabled
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from step1x_edit.errors import NumericalError
 from step1x_edit.models.conditioner import Conditioning
 from step1x_edit.models.transformer import PreparedEdit, Step1XEditTransformer2DModel
 from step1x_edit.sampling.guidance import guided_velocity
-from step1x_edit.sampling.padding import fold_padding
+from step1x_edit.sampling.padding import FoldedConditioning, fold_padding
 from step1x_edit.schema.release import Conventions
 
 __all__ = ["GuidedFlow", "TransformerCall", "plan_calls"]
@@ -26,7 +27,10 @@ class TransformerCall:
     name: str
     rows: list[int]
     """Rows of the doubled batch [conditional ; unconditional] that this call serves."""
-    prepared: PreparedEdit
+    inputs: dict[str, Tensor | None]
+    """Conditioning, mask and positions, by the names of the transformer's arguments."""
+    prepared: PreparedEdit | None
+    """What was made of ``inputs`` beforehand; nothing where hooks move or split the network during its forward."""
     attention: dict[str, Tensor]
     """Keyword arguments of the blocks' attention: the weights of folded pads."""
 
@@ -38,6 +42,7 @@ def plan_calls(
     image_positions: Float[Tensor, "image_tokens 3"],
     times: Float[Tensor, " steps"],
     conventions: Conventions,
+    device: torch.device | None = None,
 ) -> list[TransformerCall]:
     """Group the rows of the doubled batch into calls and prepare each.
 
@@ -50,6 +55,7 @@ def plan_calls(
         image_positions: Positions of target and reference tokens.
         times: Times of the run, without the final 0.
         conventions: The release's record.
+        device: Where the network computes; where its weights lie by default.
     """
     if conventions.pad_text:
         groups = [list(range(len(conditionings)))]
@@ -57,19 +63,20 @@ def plan_calls(
         distinct = {id(item): item for item in conditionings}
         groups = [[row for row, item in enumerate(conditionings) if id(item) == key] for key in distinct]
     return [
-        _prepare_call(
+        _plan_call(
             transformer,
             [conditionings[row] for row in rows],
             rows,
             image_positions=image_positions,
             times=times,
             conventions=conventions,
+            device=device or transformer.device,
         )
         for rows in groups
     ]
 
 
-def _prepare_call(
+def _plan_call(
     transformer: Step1XEditTransformer2DModel,
     conditionings: list[Conditioning],
     rows: list[int],
@@ -77,38 +84,68 @@ def _prepare_call(
     image_positions: Tensor,
     times: Tensor,
     conventions: Conventions,
+    device: torch.device,
 ) -> TransformerCall:
-    dtype, device = transformer.dtype, transformer.device
-    first = conditionings[0]
-    attention: dict[str, Tensor] = {}
+    split = transformer._parallel_config is not None
     if conventions.pad_text:
-        tokens, mask, attention = _folded(conditionings, len(image_positions), conventions.max_text_tokens, dtype)
-        positions = torch.zeros(tokens.shape[1], 3)
+        length = conventions.max_text_tokens
+        padded = _full_length(conditionings, length) if split else _folded(conditionings, length, transformer.dtype)
+        inputs = {"encoder_hidden_states": padded.tokens, "prompt_embeds_mask": padded.mask}
+        inputs["txt_ids"] = torch.zeros(padded.tokens.shape[1], 3)
+        bias = nn.functional.pad(padded.key_bias, (0, len(image_positions)))
+        attention = {} if split else {"attention_mask": bias[:, None, None, :].to(device)}
     else:
-        tokens, mask = first.tokens.expand(len(rows), -1, -1), first.mask.expand(len(rows), -1)
-        positions = first.positions
-    mapped = first.text_embeddings
-    prepared = transformer.prepare(
-        tokens.to(device, dtype),
-        mask.to(device),
-        image_positions.to(device),
-        positions.to(device),
-        text_embeddings=None if mapped is None else mapped.expand(len(rows), -1, -1).to(device, dtype),
-        text_mask=None if first.text_mask is None else first.text_mask.expand(len(rows), -1).to(device),
-        times=times.to(device),
+        inputs, attention = _shared_inputs(conditionings[0], len(rows)), {}
+    inputs["img_ids"] = image_positions
+    inputs = {name: _brought(value, device, transformer.dtype, name=name) for name, value in inputs.items()}
+    # Hooks load weights for the length of a module's forward, or split tokens at its door: nothing can be done ahead then.
+    ahead = not split and not _is_group_offload_enabled(transformer)
+    return TransformerCall(
+        name=f"rows_{'_'.join(map(str, rows))}",
+        rows=rows,
+        inputs=inputs,
+        prepared=transformer.prepare(**inputs, times=times.to(device)) if ahead else None,
+        attention=attention,
     )
-    attention = {name: value.to(device) for name, value in attention.items()}
-    return TransformerCall(name=f"rows_{'_'.join(map(str, rows))}", rows=rows, prepared=prepared, attention=attention)
 
 
-def _folded(
-    conditionings: list[Conditioning], image_tokens: int, padded_length: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def _shared_inputs(conditioning: Conditioning, rows: int) -> dict[str, Tensor | None]:
+    """Return the transformer's arguments for rows of the same conditioning."""
+
+    def repeated(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values.expand(rows, *values.shape[1:])
+
+    return {
+        "encoder_hidden_states": repeated(conditioning.tokens),
+        "prompt_embeds_mask": repeated(conditioning.mask),
+        "txt_ids": conditioning.positions,
+        "text_embeddings": repeated(conditioning.text_embeddings),
+        "text_mask": repeated(conditioning.text_mask),
+    }
+
+
+def _brought(values: Tensor | None, device: torch.device, dtype: torch.dtype, *, name: str) -> Tensor | None:
+    """Bring an argument to the network's device, and all but masks and positions to its type."""
+    if values is None:
+        return None
+    return values.to(device, dtype if name in ("encoder_hidden_states", "text_embeddings") else values.dtype)
+
+
+def _folded(conditionings: list[Conditioning], padded_length: int, dtype: torch.dtype) -> FoldedConditioning:
     tokens = nn.utils.rnn.pad_sequence([item.tokens[0] for item in conditionings], batch_first=True)
     mask = nn.utils.rnn.pad_sequence([item.mask[0] for item in conditionings], batch_first=True)
-    folded = fold_padding(tokens, mask, padded_length=padded_length, dtype=dtype)
-    bias = nn.functional.pad(folded.key_bias, (0, image_tokens))
-    return folded.tokens, folded.mask, {"attention_mask": bias[:, None, None, :]}
+    return fold_padding(tokens, mask, padded_length=padded_length, dtype=dtype)
+
+
+def _full_length(conditionings: list[Conditioning], padded_length: int) -> FoldedConditioning:
+    """Return all pads, each weighing 1: split over processes, the tokens' order is no longer that of a bias."""
+    grown = [(item, padded_length - item.tokens.shape[1]) for item in conditionings]
+    tokens = torch.cat([nn.functional.pad(item.tokens, (0, 0, 0, pads)) for item, pads in grown])
+    return FoldedConditioning(
+        tokens=tokens,
+        mask=torch.cat([nn.functional.pad(item.mask, (0, pads)) for item, pads in grown]),
+        key_bias=torch.zeros(tokens.shape[:2], device=tokens.device),
+    )
 
 
 class GuidedFlow:
@@ -159,17 +196,16 @@ class GuidedFlow:
         return self._guide(velocity, step)
 
     def _run(self, call: TransformerCall, image_tokens: Tensor, step: int, target_tokens: int) -> Tensor:
-        time = self.times[step].to(image_tokens.device).expand(len(image_tokens))
+        ahead = call.prepared is not None
+        constant = {"prepared": call.prepared, "step": step, "target_tokens": target_tokens} if ahead else call.inputs
         (velocity,) = self.transformer(
             image_tokens.to(self.transformer.dtype),
-            timestep=time,
-            prepared=call.prepared,
-            step=step,
+            timestep=self.times[step].to(image_tokens.device).expand(len(image_tokens)),
             joint_attention_kwargs=dict(call.attention),
-            target_tokens=target_tokens,
             return_dict=False,
+            **constant,
         )
-        return velocity
+        return velocity[:, :target_tokens]
 
     def _guide(self, velocity: Tensor, step: int) -> Tensor:
         if not self.guided:
