@@ -1,55 +1,26 @@
 """Training nano's vision tower: what its scenes say, how pictures become patches, what its loss wants."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from step1x_edit.data_engine.pool import Picture, Pool
 from step1x_edit.training.nano.naming_scenes import CELL_PX, NAMELESS, UNDECIDED, NamingScenes
 from step1x_edit.training.nano.vision_part import NamingHead, picture_patches
 
 
-@pytest.fixture(scope="module")
-def pool() -> Pool:
+def scenes() -> NamingScenes:
     """A grey photograph, a red disc called ball and a blue square called box."""
     photo = np.full((150, 200, 3), 128, np.uint8)
     rows, columns = np.mgrid[:80, :80] - 39.5
     ball = np.zeros((80, 80, 4), np.uint8)
     ball[rows**2 + columns**2 < 39**2] = (220, 30, 30, 255)
     box = np.full((60, 60, 4), (30, 30, 220, 255), np.uint8)
-    pictures, offset = [], 0
-    for name, pixels in ((None, photo), ("ball", ball), ("box", box)):
-        pictures.append(
-            Picture(
-                id=str(offset),
-                file="drawn",
-                kind="photo" if name is None else "cutout",
-                scene=name is None,
-                object=name,
-                zh=None,
-                package="test",
-                version="1",
-                licence="CC0",
-                sha256="",
-                split="train",
-                height=pixels.shape[0],
-                width=pixels.shape[1],
-                channels=pixels.shape[2],
-                offset=offset,
-            )
-        )
-        offset += pixels.size
-    return Pool(pictures, np.concatenate([pixels.ravel() for pixels in (photo, ball, box)]))
+    return NamingScenes(["ball", "box"], [photo], {"ball": [ball], "box": [box]}, seed=3)
 
 
-def scenes(pool: Pool) -> NamingScenes:
-    return NamingScenes(pool, ["ball", "box"], photos="train", cutouts="train", seed=3)
-
-
-def test_labels_say_what_each_cell_shows(pool: Pool) -> None:
-    maker = scenes(pool)
+def test_labels_say_what_each_cell_shows() -> None:
+    maker = scenes()
     for scene in (maker.make(3, 4) for _ in range(40)):
         assert scene.picture.shape == (3 * CELL_PX, 4 * CELL_PX, 3)
         colour = scene.picture.reshape(3, CELL_PX, 4, CELL_PX, 3).mean(axis=(1, 3))
@@ -60,8 +31,8 @@ def test_labels_say_what_each_cell_shows(pool: Pool) -> None:
         assert set(np.unique(scene.labels)) <= {UNDECIDED, NAMELESS, 1, 2}
 
 
-def test_same_seed_makes_same_scenes(pool: Pool) -> None:
-    first, second = scenes(pool).make(4, 4), scenes(pool).make(4, 4)
+def test_same_seed_makes_same_scenes() -> None:
+    first, second = scenes().make(4, 4), scenes().make(4, 4)
     assert np.array_equal(first.picture, second.picture)
     assert np.array_equal(first.labels, second.labels)
 

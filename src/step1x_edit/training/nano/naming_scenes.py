@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageEnhance
-
-from step1x_edit.data_engine.pool import Pool, Split
 
 __all__ = ["CELL_PX", "NAMELESS", "UNDECIDED", "NamingScenes", "Scene"]
 
@@ -27,6 +25,9 @@ BACKGROUND_BELOW = 0.03
 """Part of a cell that may be covered while it still counts as background."""
 
 
+Pixels = UInt8[np.ndarray, "_height _width _channels"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """A picture and what its parts are called."""
@@ -36,22 +37,22 @@ class Scene:
 
 
 class NamingScenes:
-    """Makes scenes without end from one split of the pool.
+    """Makes scenes without end.
 
     Args:
-        pool: The pictures.
         names: The classes in the order of their labels.
-        photos: Split of the backgrounds.
-        cutouts: Split of the objects; only classes present there occur.
+        photos: Backgrounds, RGB, without a dominant subject.
+        cutouts: Objects by name, RGBA with straight alpha; only names given here occur.
         seed: Same seed, same scenes.
     """
 
-    def __init__(self, pool: Pool, names: Sequence[str], *, photos: Split, cutouts: Split, seed: int) -> None:
+    def __init__(
+        self, names: Sequence[str], photos: Sequence[Pixels], cutouts: Mapping[str, Sequence[Pixels]], *, seed: int
+    ) -> None:
         self.rng = np.random.default_rng(seed)
-        self.photos = [Image.fromarray(pool.image(one)) for one in pool.photos(photos, scenes_only=True)]
+        self.photos = [Image.fromarray(photo) for photo in photos]
         self.cutouts = {
-            names.index(name) + 1: [_small(Image.fromarray(pool.image(one))) for one in pictures]
-            for name, pictures in pool.cutouts(cutouts).items()
+            names.index(name) + 1: [_small(Image.fromarray(one)) for one in own] for name, own in cutouts.items()
         }
 
     def make(self, rows: int, columns: int) -> Scene:

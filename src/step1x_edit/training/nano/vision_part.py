@@ -2,22 +2,17 @@
 
 Every token of a picture should enter the frozen language part like the word for what it shows: over an object, the
 token table's vector of the object's name; over background, one learned vector. The loss is cross-entropy over all names
-by cosine (InfoNCE), and the length of the vectors is held to that of words. One thread; the second
-command goes on from the first one's weights::
-
-    python -m step1x_edit.training.nano.vision_part src/step1x_edit/nano FIRST --minutes 15 --seed 0
-    python -m step1x_edit.training.nano.vision_part src/step1x_edit/nano SECOND --minutes 12 --seed 1 \
-        --start FIRST/vision.safetensors
+by cosine (InfoNCE), and the length of the vectors is held to that of words. The door is
+``python -m step1x_edit.apps.nano_vision``.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -32,8 +27,6 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVisionConfig
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel as VisionTower
 
-from step1x_edit.data_engine.objects import object_classes
-from step1x_edit.data_engine.pool import Pool, Split
 from step1x_edit.models.language_model import LANGUAGE_FILE, VISION_FILE
 from step1x_edit.models.quantised import read_quantised
 from step1x_edit.training.nano.naming_scenes import NAMELESS, UNDECIDED, NamingScenes
@@ -112,42 +105,53 @@ def picture_patches(
     return patches, torch.tensor([[1, rows, columns]] * batch)
 
 
-def train_vision_part(nano: Path, output: Path, *, minutes: float, seed: int, start: Path | None = None) -> None:
+def train_vision_part(
+    nano: Path,
+    output: Path,
+    scenes: NamingScenes,
+    *,
+    names: Sequence[str],
+    tests: Mapping[str, NamingScenes],
+    minutes: float,
+    start: Path | None = None,
+) -> None:
     """Train the tower and write ``vision.safetensors`` and ``vision.log.jsonl``.
 
     Args:
         nano: Folder of the embedded release, with the language part in place.
         output: Folder to write into.
+        scenes: What to learn from.
+        names: The classes in the order of the scenes' labels.
+        tests: Scenes to measure on at the end, each under the name it has in the log.
         minutes: Time to train; the learning rate falls to zero with it.
-        seed: Of weights and scenes.
         start: Weights to go on from; without them the tower begins anew.
     """
-    torch.manual_seed(seed)
-    encoder = nano / "text_encoder"
-    pool, names = Pool.open(), list(object_classes())
-    config = cast(Qwen2_5_VLVisionConfig, Qwen2_5_VLConfig.from_pretrained(encoder).vision_config)
-    tower = VisionTower(config)
+    config = Qwen2_5_VLConfig.from_pretrained(nano / "text_encoder")
+    tower = VisionTower(cast(Qwen2_5_VLVisionConfig, config.vision_config))
     tower.patch_embed.requires_grad_(False)
     head = _naming_head(nano, names)
-    scenes = NamingScenes(pool, names, photos="train", cutouts="train", seed=seed)
     pictures, labels = _batch(scenes, GRIDS[0], BATCH)
     _start_from_waves(tower, picture_patches(pictures)[0])
     if start:
         tower.load_state_dict({name.removeprefix(PREFIX): weight for name, weight in read_quantised(start).items()})
     with torch.no_grad():
         head.nameless.copy_(_seen(tower, pictures)[labels == NAMELESS].mean(dim=0) - head.typical)
-    records = _fit(tower, head, scenes, minutes=minutes, seed=seed)
+    records = _fit(tower, head, scenes, minutes=minutes)
     tower.eval()
-    for cutouts in ("train", "held_out"):
-        records.append({"cutouts": cutouts} | _accuracy(tower, head, pool, names, cutouts))
+    for name, test in tests.items():
+        records.append({"test": name} | _accuracy(tower, head, test))
         log.info("%s", records[-1])
+    _save(tower, records, output)
+
+
+def _save(tower: VisionTower, records: list[dict[str, float | str]], output: Path) -> None:
     state = {PREFIX + name: weight.half().contiguous() for name, weight in tower.state_dict().items()}
     output.mkdir(parents=True, exist_ok=True)
     partial = output / f"{VISION_FILE}.partial"
     partial.write_bytes(save(state))
     partial.replace(output / VISION_FILE)
-    lines = [json.dumps(record) + "\n" for record in [{"seed": seed, "minutes": minutes}, *records]]
-    (output / "vision.log.jsonl").write_text("".join(lines), encoding="utf-8")
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (output / "vision.log.jsonl").write_text(lines, encoding="utf-8")
 
 
 def _naming_head(nano: Path, names: Sequence[str]) -> NamingHead:
@@ -184,16 +188,15 @@ def _fit(
     scenes: NamingScenes,
     *,
     minutes: float,
-    seed: int,
 ) -> list[dict[str, float | str]]:
     parameters = [*tower.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     records: list[dict[str, float | str]] = []
-    rng, start, step, recent = np.random.default_rng(seed), time.monotonic(), 0, []
+    start, step, recent = time.monotonic(), 0, []
     while (passed := (time.monotonic() - start) / (60 * minutes)) < 1:
         rate = LEARNING_RATE * min(1, (step + 1) / WARMUP) * (0.5 + 0.5 * math.cos(math.pi * passed))
         optimizer.param_groups[0]["lr"] = rate
-        pictures, labels = _batch(scenes, GRIDS[rng.integers(len(GRIDS))], BATCH)
+        pictures, labels = _batch(scenes, GRIDS[scenes.rng.integers(len(GRIDS))], BATCH)
         loss = head.loss(_seen(tower, pictures), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -225,11 +228,8 @@ def _batch(
 
 
 @torch.no_grad()
-def _accuracy(
-    tower: VisionTower, head: NamingHead, pool: Pool, names: Sequence[str], cutouts: Split
-) -> dict[str, float | str]:
-    """Measure on photographs never trained on: shares of tokens named rightly, at first and in five attempts."""
-    scenes = NamingScenes(pool, names, photos="held_out", cutouts=cutouts, seed=1)
+def _accuracy(tower: VisionTower, head: NamingHead, scenes: NamingScenes) -> dict[str, float | str]:
+    """Measure shares of tokens named rightly, at first and in five attempts."""
     right: dict[str, list[Tensor]] = {"objects": [], "objects_in_five": [], "background": []}
     for _ in range(48):
         pictures, labels = _batch(scenes, (4, 4), BATCH)
@@ -239,21 +239,4 @@ def _accuracy(
         right["objects_in_five"].append(hit[labels > 0].any(dim=1))
         right["background"].append(hit[labels == 0, 0])
     shares = {kind: round(torch.cat(hits).float().mean().item(), 3) for kind, hits in right.items()}
-    return {**shares, "classes": len(scenes.cutouts), "names": len(names)}
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("nano", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--start", type=Path, help="weights to go on from")
-    parser.add_argument("--minutes", type=float, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    train_vision_part(given.nano, given.output, minutes=given.minutes, seed=given.seed, start=given.start)
-
-
-if __name__ == "__main__":
-    _main()
+    return {**shares, "classes": len(scenes.cutouts)}
