@@ -110,7 +110,11 @@ class Step:
         ]
         start = time.perf_counter()
         (self.call,) = plan_calls(
-            ours, conditionings, image_positions=torch.cat(grid), times=self.times, conventions=conventions
+            ours,
+            conditionings,
+            image_positions=torch.cat(grid),
+            times=self.times,
+            conventions=conventions,
         )
         self.prepare_seconds = time.perf_counter() - start
         self.conditioning = nn.functional.pad(torch.cat(tokens), (0, 0, 0, PADDED - VALID))

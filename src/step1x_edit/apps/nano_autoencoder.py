@@ -1,6 +1,15 @@
-"""Train nano's autoencoder from the pool: ``python -m step1x_edit.apps.nano_autoencoder FOLDER --minutes 35``.
+r"""Train nano's autoencoder from the pool: ``python -m step1x_edit.apps.nano_autoencoder FOLDER``.
 
 A door for whoever makes the embedded release again; it joins the pool (``data_engine``) and the trainer (``training``).
+The first release was made by two runs of one thread each, beside other work on two cores (2.0 million parameters)::
+
+    python -m step1x_edit.apps.nano_autoencoder vae --minutes 41 --seed 1
+    python -m step1x_edit.apps.nano_autoencoder vae-refined --start vae --freeze-encoder --minutes 58 --seed 2 \
+        --crop-px 128 --learning-rate 3e-3 --gradient-weight 2
+
+The first took 2,286 steps to 26.7 dB at 128 px and 28.1 dB at 256 px on the pool's 18 held-out photographs; a linear
+projection of 8 x 8 px patches to 16 numbers, fitted to the pool, gives 27.3 and 28.8 dB there. The second leaves the
+latents as they are and trains the decoder alone.
 """
 
 from __future__ import annotations

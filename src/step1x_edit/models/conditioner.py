@@ -64,6 +64,7 @@ class Conditioner:
         conventions: The release's record.
         parity: Reproduce what the released code does by accident: apostrophes and unpaired quotes swallow text, and a
             free-standing "!" is taken for padding (v1.x: by the attention too).
+        device: Where the model computes, if offloading keeps it elsewhere; its own device by default.
     """
 
     def __init__(
@@ -74,12 +75,14 @@ class Conditioner:
         conventions: Conventions,
         *,
         parity: bool = False,
+        device: torch.device | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.conventions = conventions
         self.parity = parity
+        self.device = device or model.device
 
     @torch.no_grad()
     def __call__(
@@ -198,7 +201,7 @@ class _SharedReading:
     def __init__(self, conditioner: Conditioner, prompts: Sequence[PromptTokens], pixels: dict[str, Tensor]) -> None:
         self.conditioner = conditioner
         self.model = conditioner.model
-        self.device = self.model.device
+        self.device = conditioner.device
         self.pixels = pixels
         self.vision: Any = None
         self.common = _common_length([prompt.ids for prompt in prompts])

@@ -20,6 +20,7 @@ from diffusers.models.embeddings import Timesteps
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.transformers.transformer_flux import FluxPosEmbed
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from diffusers.utils.peft_utils import apply_lora_scale
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -157,6 +158,7 @@ class Step1XEditTransformer2DModel(
         self.proj_out = nn.Linear(dim, patch_size * patch_size * self.out_channels)
         self.gradient_checkpointing = False
 
+    @apply_forward_hook
     def prepare(
         self,
         encoder_hidden_states: Float[Tensor, "batch tokens hidden"],

@@ -20,11 +20,11 @@ def encode_pixels(
 
     Args:
         vae: The autoencoder.
-        pixels: Pictures in -1..1, sides divisible by 16.
+        pixels: Pictures in -1..1 on the device that computes, sides divisible by 16.
         generator: Draw a sample of the posterior with it, as the released code does; without it the mode is taken, so that
             the reference image is the same whatever the seed.
     """
-    (posterior,) = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)
+    (posterior,) = vae.encode(pixels.to(vae.dtype), return_dict=False)
     latents = posterior.mode() if generator is None else posterior.sample(generator=generator)
     return (latents.float() - vae.config["shift_factor"]) * vae.config["scaling_factor"]
 
@@ -34,5 +34,5 @@ def decode_latents(
 ) -> Float[Tensor, "batch 3 height width"]:
     """Return pictures in -1..1 (clamped), in fp32."""
     latents = latents / vae.config["scaling_factor"] + vae.config["shift_factor"]
-    (pixels,) = vae.decode(latents.to(vae.device, vae.dtype), return_dict=False)  # pyright: ignore[reportArgumentType]
+    (pixels,) = vae.decode(latents.to(vae.dtype), return_dict=False)  # pyright: ignore[reportArgumentType]
     return pixels.float().clamp(-1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers.hooks.group_offloading import _is_group_offload_enabled
@@ -27,7 +28,7 @@ class TransformerCall:
     name: str
     rows: list[int]
     """Rows of the doubled batch [conditional ; unconditional] that this call serves."""
-    inputs: dict[str, Tensor | None]
+    inputs: dict[str, Any]
     """Conditioning, mask and positions, by the names of the transformer's arguments."""
     prepared: PreparedEdit | None
     """What was made of ``inputs`` beforehand; nothing where hooks move or split the network during its forward."""
@@ -90,8 +91,11 @@ def _plan_call(
     if conventions.pad_text:
         length = conventions.max_text_tokens
         padded = _full_length(conditionings, length) if split else _folded(conditionings, length, transformer.dtype)
-        inputs = {"encoder_hidden_states": padded.tokens, "prompt_embeds_mask": padded.mask}
-        inputs["txt_ids"] = torch.zeros(padded.tokens.shape[1], 3)
+        inputs: dict[str, Any] = {
+            "encoder_hidden_states": padded.tokens,
+            "prompt_embeds_mask": padded.mask,
+            "txt_ids": torch.zeros(padded.tokens.shape[1], 3),
+        }
         bias = nn.functional.pad(padded.key_bias, (0, len(image_positions)))
         attention = {} if split else {"attention_mask": bias[:, None, None, :].to(device)}
     else:
@@ -109,7 +113,7 @@ def _plan_call(
     )
 
 
-def _shared_inputs(conditioning: Conditioning, rows: int) -> dict[str, Tensor | None]:
+def _shared_inputs(conditioning: Conditioning, rows: int) -> dict[str, Any]:
     """Return the transformer's arguments for rows of the same conditioning."""
 
     def repeated(values: Tensor | None) -> Tensor | None:

@@ -183,7 +183,12 @@ class Step1XEditPipeline(DiffusionPipeline):
 
         # 4. From noise to target latents.
         calls = plan_calls(
-            self.transformer, conditionings, image_positions=positions, times=times, conventions=conventions
+            self.transformer,
+            conditionings,
+            image_positions=positions,
+            times=times,
+            conventions=conventions,
+            device=self._execution_device,
         )
         flow = GuidedFlow(
             self.transformer,
@@ -287,7 +292,12 @@ class Step1XEditPipeline(DiffusionPipeline):
     ) -> list[Conditioning]:
         """Return conditionings in the order [conditional of all prompts ; unconditional of all prompts]."""
         conditioner = Conditioner(
-            self.text_encoder, self.processor.tokenizer, self.processor.image_processor, conventions, parity=parity
+            self.text_encoder,
+            self.processor.tokenizer,
+            self.processor.image_processor,
+            conventions,
+            parity=parity,
+            device=self._execution_device,
         )
         # Without a picture the LLM is shown a black one.
         images = references or [Image.new("RGB", (_T2I_SIZE, _T2I_SIZE))] * len(prompts)
@@ -309,8 +319,8 @@ class Step1XEditPipeline(DiffusionPipeline):
             return None
         posterior_generator = generator[0] if isinstance(generator, list) else generator
         pixels = torch.cat([_vae_pixels(item, frame, conventions) for item in references])
-        latents = encode_pixels(self.vae, pixels, generator=posterior_generator)
-        return pack_latents(latents).to(self._execution_device)
+        latents = encode_pixels(self.vae, pixels.to(self._execution_device), generator=posterior_generator)
+        return pack_latents(latents)
 
     def _noise(
         self, latents: Tensor | None, pictures: int, rows: int, columns: int, generator: Any
