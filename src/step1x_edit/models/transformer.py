@@ -6,8 +6,9 @@ same sequence; only target tokens are read out. The connector lives inside, sinc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -158,13 +159,36 @@ class Step1XEditTransformer2DModel(
         self.proj_out = nn.Linear(dim, patch_size * patch_size * self.out_channels)
         self.gradient_checkpointing = False
 
+    @classmethod
+    def from_single_file(  # pyright: ignore[reportIncompatibleMethodOverride] - a release must be named
+        cls,
+        pretrained_model_link_or_path_or_dict: str | Path,
+        *,
+        release: str,
+        config: Mapping[str, Any] | None = None,
+        torch_dtype: torch.dtype | None = None,
+    ) -> Step1XEditTransformer2DModel:
+        """Load a published single file; the same as :func:`step1x_edit.models.checkpoint.load_transformer`.
+
+        Args:
+            pretrained_model_link_or_path_or_dict: A safetensors file on this machine; nothing is downloaded.
+            release: Id of the release; shapes do not tell.
+            config: Sizes that differ from the published ones.
+            torch_dtype: Type of the loaded weights.
+        """
+        from step1x_edit.models.checkpoint import load_transformer
+
+        return load_transformer(
+            pretrained_model_link_or_path_or_dict, release=release, config=config, dtype=torch_dtype
+        )
+
     @apply_forward_hook
     def prepare(
         self,
         encoder_hidden_states: Float[Tensor, "batch tokens hidden"],
         prompt_embeds_mask: Int[Tensor, "batch tokens"],
         img_ids: Float[Tensor, "*any image_tokens 3"],
-        txt_ids: Float[Tensor, "*any tokens 3"],
+        txt_ids: Float[Tensor, "*any text_tokens 3"],
         *,
         text_embeddings: Float[Tensor, "batch tokens hidden"] | None = None,
         text_mask: Int[Tensor, "batch tokens"] | None = None,
@@ -230,7 +254,7 @@ class Step1XEditTransformer2DModel(
         prompt_embeds_mask: Int[Tensor, "batch tokens"] | None = None,
         timestep: Float[Tensor, " batch"] | None = None,
         img_ids: Float[Tensor, "*any image_tokens 3"] | None = None,
-        txt_ids: Float[Tensor, "*any tokens 3"] | None = None,
+        txt_ids: Float[Tensor, "*any text_tokens 3"] | None = None,
         text_embeddings: Float[Tensor, "batch tokens hidden"] | None = None,
         text_mask: Int[Tensor, "batch tokens"] | None = None,
         joint_attention_kwargs: dict[str, Any] | None = None,
