@@ -19,7 +19,7 @@ STEPS = 6
 RELEASES = ["v1.1", "v1.2"]
 
 
-def edit(pipeline, *, seed=3, steps=STEPS):
+def edit(pipeline, *, seed=3, steps=STEPS, **more):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
     return pipeline(
         image,
@@ -29,6 +29,7 @@ def edit(pipeline, *, seed=3, steps=STEPS):
         true_cfg_scale=3.0,
         generator=torch.Generator().manual_seed(seed),
         output_type="latent",
+        **more,
     ).images
 
 
@@ -69,6 +70,22 @@ def test_a_first_block_cache_skips_the_blocks_behind_the_first(pipeline):
         with counted(pipeline.transformer) as runs:
             assert torch.isfinite(edit(pipeline)).all()
         assert runs[FIRST] == calls and runs[LAST] == calls // STEPS
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_cache_forgets_a_run_that_broke_off(pipeline):
+    def stop(_pipeline, step, _timestep, _tensors):
+        if step == 2:
+            raise Stopped
+
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=1e6))
+    expected = edit(pipeline)
+    with pytest.raises(Stopped):
+        edit(pipeline, seed=4, callback_on_step_end=stop)
+    assert torch.equal(edit(pipeline), expected)
 
 
 def test_mag_cache_calibrates_and_then_skips(pipeline, capsys):

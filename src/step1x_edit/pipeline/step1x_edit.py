@@ -159,6 +159,8 @@ class Step1XEditPipeline(DiffusionPipeline):
         columns, rows = frame.canvas[0] // GRID_PX, frame.canvas[1] // GRID_PX
         pictures = len(prompts) * num_images_per_prompt
         self._interrupt = False
+        # A run that failed has left its steps in the caches that hooks keep.
+        self.transformer._reset_stateful_cache()
 
         # 1. Conditioner: one pass over picture and words for each reference image.
         negatives = self._negatives(negative_prompt, len(prompts), guided=guidance_scale > 1, edit=image is not None)
