@@ -36,6 +36,8 @@ from step1x_edit.schema.release import Conventions, Release
 __all__ = ["Step1XEditPipeline", "Step1XEditPipelineOutput"]
 
 _T2I_SIZE = 1024
+_LONGEST_SHAPE = 180
+"""Longest side to shortest; the multimodal LLM's image processor refuses 200, and padding to the grid comes on top."""
 _OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
@@ -256,6 +258,8 @@ class Step1XEditPipeline(DiffusionPipeline):
         if width or height:
             size = _on_grid((width or 0, height or 0))
             return WorkingFrame(original=references[0].size, content=size, canvas=size)
+        for item in references:
+            _require_readable_shape(item)
         build = released_frame if parity else exact_frame
         frames = {build(*item.size, size_level=size_level) for item in references}
         if len(frames) > 1:
@@ -381,6 +385,16 @@ def _vae_pixels(image: Image.Image, frame: WorkingFrame, conventions: Convention
 
 def _tensor(image: Image.Image) -> Float[Tensor, "1 3 height width"]:
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1).unsqueeze(0)
+
+
+def _require_readable_shape(image: Image.Image) -> None:
+    ratio = max(image.size) / min(image.size)
+    if ratio >= _LONGEST_SHAPE:
+        raise RequestError(
+            given=f"a picture of {image.size[0]} x {image.size[1]} px, {ratio:.0f} times longer than wide",
+            expected=f"less than {_LONGEST_SHAPE} times",
+            remedy="Crop it to a less extreme shape.",
+        )
 
 
 def _require_known(output_type: str) -> None:

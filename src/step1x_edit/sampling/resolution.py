@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from step1x_edit.errors import ShapeError
+from step1x_edit.errors import RequestError
 
 __all__ = ["GRID_PX", "fitted_mllm_size", "generation_size", "rounded_mllm_size"]
 
@@ -27,7 +27,7 @@ def generation_size(width: int, height: int, *, size_level: int) -> tuple[int, i
         size_level: Side in pixels of a square with the wanted area.
 
     Raises:
-        ShapeError: A side would be shorter than one token.
+        RequestError: A side would be shorter than one token.
 
     Source:
         ``input_process_image`` of the released code.
@@ -41,7 +41,7 @@ def generation_size(width: int, height: int, *, size_level: int) -> tuple[int, i
         working = math.ceil(long_side * ratio), long_side
     on_grid = working[0] - working[0] % GRID_PX, working[1] - working[1] % GRID_PX
     if min(on_grid) < GRID_PX:
-        raise ShapeError(
+        raise RequestError(
             given=f"a picture of {width} x {height} px at size level {size_level}",
             expected=f"sides of at least {GRID_PX} px at the working size",
             remedy="Use a larger size level or crop the picture to a less extreme shape.",
