@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 import vector_weights
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from tiny import tiny_pipeline
 from torch import Tensor
 
-from step1x_edit.models.checkpoint import load_transformer
+from step1x_edit.models.checkpoint import load_transformer, load_vae
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.pipeline.step1x_edit import Step1XEditPipeline
 
@@ -62,3 +63,11 @@ def vector_transformer(tmp_path_factory) -> Callable[..., Step1XEditTransformer2
         return load_transformer(path, release=release, config=vector_weights.TINY)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def vector_vae(tmp_path_factory) -> AutoencoderKL:
+    """The vectors' VAE in fp32, through the loader of published files."""
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    save_file(vector_weights.vae_official_tiny(), path)
+    return load_vae(path, config=vector_weights.TINY_VAE, dtype=torch.float32)

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from step1x_edit.models.conditioner import Conditioning
+from step1x_edit.models.vae import decode_latents, encode_pixels
 from step1x_edit.pipeline.assembly import flow_scheduler
 from step1x_edit.pipeline.denoising import GuidedFlow, plan_calls
+from step1x_edit.pipeline.geometry import released_frame
 from step1x_edit.presets.releases import find_release
 from step1x_edit.sampling.packing import pack_latents, unpack_latents
 from step1x_edit.sampling.positions import grid_positions
@@ -120,3 +123,26 @@ def test_v1_2_takes_two_calls_with_the_released_shapes(vector, vector_transforme
     )
     assert_close(times, values["scheduler_sigmas"], rtol=0, atol=1e-6)
     assert states.shape == values["latents_after_step"].shape
+
+
+def test_a_seed_draws_the_posterior_and_then_the_noise_of_the_released_pipeline(vector, vector_vae):
+    values = vector("fork_v1p2_pipeline_loop_trunc0.93.safetensors")
+    image = Image.fromarray(values["image_uint8_hwc"].numpy())
+    frame = released_frame(*image.size, size_level=112)
+    assert frame.canvas == (96, 128)
+    pixels = values["image_uint8_hwc"].permute(2, 0, 1)[None] / 127.5 - 1
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        reference = pack_latents(encode_pixels(vector_vae, pixels, generator=generator))
+    assert_close(reference, values["image_latents_packed"], rtol=0, atol=1e-5)
+    noise = pack_latents(torch.randn(1, 16, 16, 12, generator=generator))
+    assert torch.equal(noise, values["noise_packed"])
+
+
+def test_the_last_latents_become_the_released_picture(vector, vector_vae):
+    values = vector("fork_v1p2_pipeline_loop_trunc0.93.safetensors")
+    with torch.no_grad():
+        decoded = decode_latents(vector_vae, unpack_latents(values["final_packed"], rows=8, columns=6))
+    assert_close(decoded, values["final_decoded"].clamp(-1, 1), rtol=0, atol=1e-4)
+    pixels = ((decoded[0] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
+    assert torch.equal(pixels, values["final_pil_uint8_hwc"])
