@@ -9,7 +9,7 @@ The first release was made by two runs of one thread each, beside other work on 
 
 The first took 2,286 steps to 26.7 dB at 128 px and 28.1 dB at 256 px on the pool's 18 held-out photographs; a linear
 projection of 8 x 8 px patches to 16 numbers, fitted to the pool, gives 27.3 and 28.8 dB there. The second leaves the
-latents as they are and trains the decoder alone.
+latents as they are and trains the decoder alone; it was stopped after 686 steps, at 26.9 dB.
 """
 
 from __future__ import annotations
