@@ -15,7 +15,8 @@ from step1x_edit.sampling.padding import key_bias_of
 from step1x_edit.sampling.positions import grid_positions
 
 PADDED = 640
-EQUAL = {"rtol": 0, "atol": 5e-6}
+EQUAL = {"rtol": 0, "atol": 2e-5}
+"""Rounding leaves about 4e-6 of velocities that reach 4.4."""
 GRID = grid_positions(rows=4, columns=3)
 TARGET = len(GRID)
 TIMES = torch.tensor([1.0, 0.8, 0.35])
