@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -184,9 +185,11 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     print(describe_machine())
     step = Step(*build())
-    step.run_ours(), step.run_stock()
+    step.run_ours()
+    step.run_stock()
     ours, stock = [], []
-    for _ in range(given.runs):
+    for run in range(given.runs):
+        print(f"run {run + 1} of {given.runs}", end="\r", file=sys.stderr)
         ours.append(timed(step.run_ours))
         stock.append(timed(step.run_stock))
     ratios = [a / b for a, b in zip(ours, stock, strict=True)]
