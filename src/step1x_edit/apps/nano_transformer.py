@@ -35,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--matrix-rate", type=float, default=standard.matrix_rate)
     parser.add_argument("--rate", type=float, default=standard.rate)
     parser.add_argument("--changed-weight", type=float, default=standard.changed_weight)
+    parser.add_argument("--position-jitter", type=int, default=standard.position_jitter, help="in tokens")
     parser.add_argument("--shift-by-tokens", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -53,6 +54,7 @@ def main() -> int:
         matrix_rate=given.matrix_rate,
         rate=given.rate,
         changed_weight=given.changed_weight,
+        position_jitter=given.position_jitter,
         shift_by_tokens=given.shift_by_tokens,
     )
     while not shard_paths(given.shards):

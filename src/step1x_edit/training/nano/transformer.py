@@ -65,6 +65,9 @@ class TransformerSettings:
     """Share of the learning rate at the end of the cosine."""
     changed_weight: float = 3.0
     """Weight of tokens that the edit changes; most tokens only copy."""
+    position_jitter: int = 0
+    """Largest number of tokens by which a batch's rows and columns are moved, target and reference alike. Square training
+    pictures then still teach the rotary ids that wide and tall pictures have."""
     shift_by_tokens: bool = False
     """Whether training times lean towards noise as the schedule does."""
     checkpoint_seconds: float = 300.0
@@ -93,7 +96,8 @@ def edit_loss(
     noise = torch.randn(target.shape, generator=generator)
     times = sample_times(batch, target_tokens=tokens if settings.shift_by_tokens else None, generator=generator)
     image_tokens = torch.cat([noisy_target(target, noise, times), examples.reference.float()], dim=1)
-    grid = grid_positions(rows=side, columns=side), grid_positions(rows=side, columns=side, axis=1)
+    grid = torch.cat([grid_positions(rows=side, columns=side), grid_positions(rows=side, columns=side, axis=1)])
+    grid[:, 1:] += torch.randint(settings.position_jitter + 1, (2,), generator=generator)
     padding = (~examples.mask).float() * _MASKED
     with torch.autocast("cpu", torch.bfloat16):
         (velocity,) = network(
@@ -101,7 +105,7 @@ def edit_loss(
             encoder_hidden_states=examples.conditioning.float(),
             prompt_embeds_mask=examples.mask.long(),
             timestep=times,
-            img_ids=torch.cat(grid),
+            img_ids=grid,
             txt_ids=zero_positions(examples.mask.shape[1]),
             joint_attention_kwargs={"attention_mask": nn.functional.pad(padding, (0, 2 * tokens))[:, None, None, :]},
             target_tokens=tokens,
