@@ -1,6 +1,7 @@
 """The commands driven whole, with a tiny pipeline of the real classes saved to a folder."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tiny import tiny_pipeline
 from typer.testing import CliRunner
 
@@ -222,3 +223,41 @@ def test_a_number_that_is_not_finite_exits_5_and_writes_nothing(tmp_path, photo)
     answer = step1x(*arguments(tmp_path / "weights", "edit", photo, "-i", "night", "-o", tmp_path / "out.png"))
     assert (answer.exit_code, answer.stderr.count("\n")) == (5, 1), answer.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path, photo, weights):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.png").mkdir()
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / "folder.png"):
+        answer = step1x(
+            *arguments(tmp_path / "no weights", "edit", photo, "-i", "make it red", "--out", out, "--force")
+        )
+        assert answer.exit_code == 2 and "--out" in answer.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_mark_for_pictures_is_no_instruction(tmp_path, photo, weights):
+    answer = step1x(*arguments(weights, "edit", photo, "-i", "draw <|image_pad|>", "--out", tmp_path / "out"))
+    assert answer.exit_code == 2 and "<|image_pad|>" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_multimodal_llm_that_is_broken_or_incomplete_exits_4(tmp_path, photo, weights):
+    for damage, words in ((lambda tensors: tensors.popitem(), "lacks"), (None, "cannot be loaded")):
+        folder = tmp_path / words
+        shutil.copytree(weights, folder)
+        file = folder / "text_encoder" / "model.safetensors"
+        if damage is None:
+            file.write_bytes(file.read_bytes()[:5000])
+        else:
+            tensors = load_file(file)
+            damage(tensors)
+            save_file(tensors, file, metadata={"format": "pt"})
+        answer = step1x(*arguments(folder, "edit", photo, "-i", "make it red", "--out", tmp_path / "out"))
+        assert answer.exit_code == 4 and words in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_a_pickle_is_refused_before_absent_parts_are_missed(tmp_path, photo):
+    torch.save({"x": torch.zeros(2)}, tmp_path / "v1.1.safetensors")
+    answer = step1x(*arguments(tmp_path / "v1.1.safetensors", "edit", photo, "-i", "make it red"))
+    assert answer.exit_code == 4 and "pickle" in answer.stderr

@@ -76,6 +76,13 @@ def test_convert_goes_there_and_back(official, sizes, tmp_path):
     assert again.exit_code == 2 and "--force" in again.stderr
 
 
+def test_a_target_that_cannot_be_written_is_one_line_and_exit_code_2(official, sizes, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    answer = step1x("convert", official, tmp_path / "file" / "folder", "--config", sizes)
+    assert answer.exit_code == 2 and "cannot be written" in answer.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_convert_asks_for_a_release_that_no_one_recorded(sizes, tmp_path):
     save_file(vector_weights.fork_v1p1(), tmp_path / "v1.1.safetensors")
     arguments = ("convert", tmp_path / "v1.1.safetensors", tmp_path / "out", "--config", sizes)

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from step1x_edit.errors import RequestError
 from step1x_edit.models.quotes import Piece, flagged_pieces, wrapped_pieces
 from step1x_edit.sampling.positions import mllm_text_positions, zero_positions
 from step1x_edit.sampling.resolution import rounded_mllm_size
@@ -28,6 +29,8 @@ __all__ = ["Conditioner", "Conditioning", "PromptTokens"]
 
 _FREE_EXCLAMATION_MARK = 0
 """Token id of "!" in Qwen's vocabulary; the released code takes id 0 for padding."""
+
+_PICTURE_PLACES = ("<|image_pad|>", "<|video_pad|>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,11 @@ class Conditioner:
         Args:
             instruction: What the user asks.
             picture_tokens: Number of the picture's tokens in the LLM.
+
+        Raises:
+            RequestError: The instruction holds the place of a picture, of which there is one already.
         """
+        _refuse_picture_places(instruction)
         ids, quoted = [], []
         for piece in self._pieces(instruction):
             piece_ids = self._piece_ids(piece, picture_tokens)
@@ -265,6 +272,16 @@ class _SharedReading:
         if self.conditioner.parity and self.conditioner.conventions.layout == "image_first":
             return (ids != _FREE_EXCLAMATION_MARK).long()
         return None
+
+
+def _refuse_picture_places(instruction: str) -> None:
+    for place in _PICTURE_PLACES:
+        if place in instruction:
+            raise RequestError(
+                given=f"an instruction with {place} in it",
+                expected="words, without the multimodal LLM's own marks for pictures",
+                remedy="Leave the mark out.",
+            )
 
 
 def _common_length(prompts: Sequence[list[int]]) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from step1x_edit.errors import CheckpointError
 from step1x_edit.models.checkpoint import load_transformer, load_vae
-from step1x_edit.models.language_model import load_language_model
+from step1x_edit.models.checkpoint.strict import listed
+from step1x_edit.models.language_model import LANGUAGE_FILE, load_language_model
 from step1x_edit.models.processor import Step1XEditProcessor
 from step1x_edit.pipeline.step1x_edit import Step1XEditPipeline
 from step1x_edit.pipeline.weights import locate
@@ -25,36 +27,55 @@ def assemble(release: Release, *, weights: Path | None = None, dtype: torch.dtyp
 
     Args:
         release: The release.
-        weights: Folder of the weights (diffusers layout, or the published single files); their usual place by default.
+        weights: A transformer's file or folder, or a folder of the whole release (diffusers layout, or the published
+            single files); what it does not hold comes from the usual place.
         dtype: Type of all networks.
 
     Raises:
         MissingRelease: A part is not on this machine.
         CheckpointError: A part is broken or does not fit.
     """
-    if release.form == "embedded" and weights is None:
-        return _assemble_embedded(release, Path(str(files("step1x_edit") / "nano")), dtype)
     parts = locate(release, weights)
-    vae = load_vae(parts.vae, dtype=dtype)
+    transformer = load_transformer(parts.transformer, release=release.id, dtype=dtype)
     return Step1XEditPipeline(
-        text_encoder=Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            parts.text_encoder, dtype=dtype, local_files_only=True, use_safetensors=True
-        ).eval(),
-        processor=Step1XEditProcessor.from_pretrained(parts.processor),
-        transformer=load_transformer(parts.transformer, release=release.id, dtype=dtype),
-        vae=vae,
+        text_encoder=_multimodal_llm(parts.text_encoder, dtype),
+        processor=_processor(parts.processor),
+        transformer=transformer,
+        vae=load_vae(parts.vae, dtype=dtype),
         scheduler=flow_scheduler(),
     )
 
 
-def _assemble_embedded(release: Release, folder: Path, dtype: torch.dtype) -> Step1XEditPipeline:
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", local_files_only=True)
-    return Step1XEditPipeline(
-        text_encoder=load_language_model(folder / "text_encoder", dtype=dtype),
-        processor=Step1XEditProcessor(tokenizer, Qwen2VLImageProcessorPil()),
-        transformer=load_transformer(folder / "transformer", release=release.id, dtype=dtype),
-        vae=load_vae(folder / "vae", dtype=dtype),
-        scheduler=flow_scheduler(),
+def _multimodal_llm(folder: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+    if (folder / LANGUAGE_FILE).is_file():
+        return load_language_model(folder, dtype=dtype)
+    try:
+        model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _broken(folder, " ".join(str(error).split())[:200]) from error
+    if report["missing_keys"]:  # transformers would leave them at random values.
+        raise _broken(folder, f"it lacks {listed(sorted(report['missing_keys']))}")
+    return model.eval()
+
+
+def _processor(folder: Path) -> Step1XEditProcessor:
+    """Read the processor; where only a tokenizer was stored, the picture part has Qwen's own settings."""
+    try:
+        if (folder / "preprocessor_config.json").is_file():
+            return Step1XEditProcessor.from_pretrained(folder)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise _broken(folder, " ".join(str(error).split())[:200]) from error
+    return Step1XEditProcessor(tokenizer, Qwen2VLImageProcessorPil())
+
+
+def _broken(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        given=f"the multimodal LLM in {folder}, which cannot be loaded: {why}",
+        expected="a complete Qwen2.5-VL in safetensors with its tokenizer",
+        remedy="Fetch it again; `step1x verify RELEASE` names every file that is broken.",
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "encode_picture",
     "numbered_paths",
     "read_parameters",
+    "require_writable",
     "result_format",
     "save_picture",
     "save_result",
@@ -207,6 +208,21 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
             expected="a folder with room and permission to write",
             remedy="Choose another place with --out.",
         ) from error
+
+
+def require_writable(path: Path) -> None:
+    """Complain about a place that cannot be written before any work is done; nothing is made there yet.
+
+    Raises:
+        RequestError: The name is a folder's, or its folder is a file or forbids writing.
+    """
+    place = next(parent for parent in path.absolute().parents if os.access(parent, os.F_OK))
+    if path.is_dir() or not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise RequestError(
+            given=f"the output {path}, which {'is a folder' if path.is_dir() else 'cannot be written'}",
+            expected="a file in a folder with room and permission to write",
+            remedy="Choose another place with --out.",
+        )
 
 
 def _refuse_existing(path: Path) -> None:

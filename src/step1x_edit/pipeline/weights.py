@@ -97,6 +97,7 @@ def locate(release: Release, weights: Path | None = None, *, cache: Path | None 
 
     Raises:
         MissingRelease: A part is not on this machine.
+        CheckpointError: The file given is not a whole safetensors file.
     """
     if weights is not None and not weights.exists():
         raise MissingRelease(
@@ -104,6 +105,11 @@ def locate(release: Release, weights: Path | None = None, *, cache: Path | None 
             expected="a file or folder that exists",
             remedy="Check the path, or leave it out to use the fetched release.",
         )
+    if weights is not None and weights.is_file():
+        # Other parts may be absent too, but what is wrong with the file that was given comes first.
+        from step1x_edit.models.checkpoint.safetensors_header import read_header
+
+        read_header(weights)
     given = _parts_in(release, weights) if weights is not None else {}
     parts = given if given.keys() >= set(_PLACES) else {**_usual_parts(release, cache), **given}
     absent = sorted(set(_PLACES) - parts.keys())

@@ -13,6 +13,7 @@ from step1x_edit.apps.cli.stopping import stoppable
 from step1x_edit.errors import RequestError
 from step1x_edit.pipeline.contact_sheet import SheetCell, SheetRow, contact_sheet, sheet_cell
 from step1x_edit.pipeline.intake import read_reference
+from step1x_edit.pipeline.outcome import require_writable
 from step1x_edit.schema.edit import EditRequest
 
 __all__ = ["run_comparison"]
@@ -43,6 +44,7 @@ def run_comparison(
         RequestError: Fewer than two ways, a bad setting or picture, or the name is taken.
     """
     _check(target, ways=len(engines) * len(seeds))
+    require_writable(target)
     refuse_other_file(target, overwrite=overwrite)
     requests = [_request(picture, words, seed, defaults) for words in defaults.instructions for seed in seeds]
     before = sheet_cell(shown(read_reference(picture)), "before")

@@ -33,12 +33,14 @@ def replay(
     from step1x_edit.apps.cli.progress import edit_progress
     from step1x_edit.apps.cli.sheets import refuse_other_file
     from step1x_edit.apps.cli.stopping import stoppable
-    from step1x_edit.pipeline.outcome import read_parameters, save_picture
+    from step1x_edit.pipeline.outcome import read_parameters, require_writable, result_format, save_picture
 
     parameters = read_parameters(file)
     recorded = parameters.settings
     request = _request(parameters, _find_reference(parameters, file, reference))
     target = out or file.with_stem(f"{file.stem}-replay")
+    result_format(target)
+    require_writable(target)
     refuse_other_file(target, overwrite=force)
     engine = Engine(
         release=recorded.release,

@@ -19,7 +19,7 @@ from step1x_edit.apps.cli.sheets import FIRST_PAGE, refuse_other_file, write_pag
 from step1x_edit.apps.cli.stopping import stoppable
 from step1x_edit.errors import NumericalError, RequestError
 from step1x_edit.pipeline.intake import read_reference
-from step1x_edit.pipeline.outcome import read_parameters, save_picture
+from step1x_edit.pipeline.outcome import read_parameters, require_writable, save_picture
 
 if TYPE_CHECKING:
     from step1x_edit.pipeline.editor import Editor
@@ -50,6 +50,8 @@ def run_plan(plan: JobPlan, engine: Engine, *, overwrite: bool, sheet: bool) -> 
     wants_sheet = sheet and len(plan.jobs) > 1
     if wants_sheet:
         refuse_other_file(plan.folder / FIRST_PAGE, overwrite=overwrite)
+    for job in plan.jobs:
+        require_writable(job.out)
     todo = [job for job in plan.jobs if overwrite or not _is_done(job, engine)]
     if len(todo) == 1:
         read_reference(todo[0].reference)  # A picture that cannot be read is told before the release is loaded.

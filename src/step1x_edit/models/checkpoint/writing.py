@@ -17,7 +17,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from step1x_edit.errors import RequestError
+from step1x_edit.errors import RequestError, Step1XEditError
 from step1x_edit.models.checkpoint.safetensors_header import DTYPE_BYTES
 from step1x_edit.models.checkpoint.stored_form import DTYPES
 
@@ -61,17 +61,30 @@ def write_safetensors(
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[BinaryIO]:
-    """Open a new file beside ``target`` that takes its place when the block ends, and vanishes when it fails."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Open a new file beside ``target`` that takes its place when the block ends, and vanishes when it fails.
+
+    Raises:
+        RequestError: The place cannot be written.
+    """
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
-        with draft.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, Step1XEditError):
+            raise
+        raise RequestError(
+            given=f"the target {target}, which cannot be written ({error.strerror})",
+            expected="a folder with room and permission to write",
+            remedy="Choose another target.",
+        ) from error
 
 
 def refuse_overwrite(*targets: Path, force: bool) -> None:
