@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
@@ -50,11 +51,12 @@ def _multimodal_llm(folder: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditiona
     if (folder / LANGUAGE_FILE).is_file():
         return load_language_model(folder, dtype=dtype)
     try:
-        model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _broken(folder, " ".join(str(error).split())[:200]) from error
+    model, report = loaded
     if report["missing_keys"]:  # transformers would leave them at random values.
         raise _broken(folder, f"it lacks {listed(sorted(report['missing_keys']))}")
     return model.eval()
