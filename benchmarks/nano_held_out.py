@@ -92,6 +92,8 @@ def main() -> None:
             f"  outside {outside}  ({len(gains)} cases)",
             flush=True,
         )
+    if not rows:
+        return
     given.sheet.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(rows, title="nano on held-out pairs").save(given.sheet, quality=85)
     print(f"sheet: {given.sheet}")
