@@ -33,9 +33,12 @@ def main() -> int:
     nano = Path(str(files("step1x_edit") / "nano"))
 
     transformer = Step1XEditTransformer2DModel.from_pretrained(given.transformer, torch_dtype=torch.bfloat16)
-    transformer.register_to_config(conventions=find_release("nano").conventions.model_dump())
+    # diffusers notes the folder a network was read from; the package's files name the release instead.
+    transformer.register_to_config(conventions=find_release("nano").conventions.model_dump(), _name_or_path="nano")
     save_transformer(transformer, nano / "transformer")
-    save_autoencoder(AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16), nano / "vae")
+    vae = AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16)
+    vae.register_to_config(_name_or_path="nano")
+    save_autoencoder(vae, nano / "vae")
     target = nano / "text_encoder" / VISION_FILE
     if given.vision.resolve() != target.resolve():
         temporary = target.with_suffix(".part")
