@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler
+from diffusers import AutoencoderKL
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from step1x_edit.models.processor import Step1XEditProcessor
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
+from step1x_edit.pipeline.assembly import flow_scheduler
 from step1x_edit.pipeline.step1x_edit import Step1XEditPipeline
 from step1x_edit.presets.releases import find_release
 from step1x_edit.schema.release import Conventions
@@ -98,17 +99,6 @@ def tiny_vae() -> AutoencoderKL:
         scaling_factor=0.3611,
         shift_factor=0.1159,
     ).eval()
-
-
-def flow_scheduler() -> FlowMatchEulerDiscreteScheduler:
-    return FlowMatchEulerDiscreteScheduler(
-        shift=3.0,
-        use_dynamic_shifting=True,
-        base_shift=0.5,
-        max_shift=1.15,
-        base_image_seq_len=256,
-        max_image_seq_len=4096,
-    )
 
 
 def tiny_pipeline(release: str = "v1.1", *, seed: int = 0) -> Step1XEditPipeline:

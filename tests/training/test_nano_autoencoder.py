@@ -17,11 +17,11 @@ from step1x_edit.training.nano.autoencoder import (
     build_autoencoder,
     psnr,
     reconstruction_loss,
-    save_autoencoder,
     set_latent_scale,
     train_autoencoder,
 )
 from step1x_edit.training.nano.crops import CropSampler, centre_square, to_range
+from step1x_edit.training.nano.keeping import save_network
 
 SHORT = AutoencoderSettings(minutes=1, pixels_per_batch=4 * 32 * 32, crop_px=((0.0, 32),), warm_up_steps=5)
 
@@ -67,7 +67,7 @@ def test_a_few_steps_of_training_lower_the_loss(
 
 def test_a_saved_autoencoder_comes_back_to_the_last_bit_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
     saved = tiny_autoencoder()
-    save_autoencoder(saved, tmp_path)
+    save_network(saved, tmp_path)
     loaded = AutoencoderKL.from_pretrained(tmp_path)
     assert all(torch.equal(loaded.state_dict()[name], value) for name, value in saved.state_dict().items())
     assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "diffusion_pytorch_model.safetensors"]

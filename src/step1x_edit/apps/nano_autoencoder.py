@@ -27,11 +27,11 @@ from step1x_edit.training.nano.autoencoder import (
     AutoencoderSettings,
     build_autoencoder,
     psnr,
-    save_autoencoder,
     set_latent_scale,
     train_autoencoder,
 )
 from step1x_edit.training.nano.crops import CropSampler
+from step1x_edit.training.nano.keeping import save_network
 
 __all__ = ["main"]
 
@@ -78,7 +78,7 @@ def main() -> int:
     trained = train_autoencoder(autoencoder, sampler, settings, held_out=held_out, folder=given.folder)
     if not given.freeze_encoder:
         set_latent_scale(trained, photographs)
-    save_autoencoder(trained, given.folder)
+    save_network(trained, given.folder)
     log.info("scaling %s, shift %s", trained.config["scaling_factor"], trained.config["shift_factor"])
     for side_px in (128, 256):
         log.info(

@@ -17,8 +17,7 @@ from diffusers import AutoencoderKL
 from step1x_edit.models.language_model import VISION_FILE
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.presets.releases import find_release
-from step1x_edit.training.nano.autoencoder import save_autoencoder
-from step1x_edit.training.nano.transformer import save_transformer
+from step1x_edit.training.nano.keeping import save_network
 
 __all__ = ["main"]
 
@@ -35,10 +34,10 @@ def main() -> int:
     transformer = Step1XEditTransformer2DModel.from_pretrained(given.transformer, torch_dtype=torch.bfloat16)
     # diffusers notes the folder a network was read from; the package's files name the release instead.
     transformer.register_to_config(conventions=find_release("nano").conventions.model_dump(), _name_or_path="nano")
-    save_transformer(transformer, nano / "transformer")
+    save_network(transformer, nano / "transformer")
     vae = AutoencoderKL.from_pretrained(given.vae, torch_dtype=torch.bfloat16)
     vae.register_to_config(_name_or_path="nano")
-    save_autoencoder(vae, nano / "vae")
+    save_network(vae, nano / "vae")
     target = nano / "text_encoder" / VISION_FILE
     if given.vision.resolve() != target.resolve():
         temporary = target.with_suffix(".part")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from step1x_edit.training.nano.crops import CropSampler, Pixels, centre_square, to_range
+from step1x_edit.training.nano.keeping import average_weights, save_network
 from step1x_edit.training.nano.orthogonal import OrthogonalSteps
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "psnr",
     "reconstruct",
     "reconstruction_loss",
-    "save_autoencoder",
     "set_latent_scale",
     "train_autoencoder",
 ]
@@ -46,7 +45,6 @@ NOISE_STD = 0.05
 """Standard deviation of the posterior; the latents of photographs settle near 2.3 beside it."""
 LATENT_WEIGHT = 1e-3
 """Weight of the divergence from N(0, 1), which under a constant deviation is half the mean square of the latents."""
-EMA_DECAY = 0.999
 
 log = logging.getLogger(__name__)
 
@@ -168,23 +166,6 @@ def set_latent_scale(autoencoder: AutoencoderKL, pictures: Sequence[Pixels], *, 
     autoencoder.register_to_config(shift_factor=round(mean, 5), scaling_factor=round(1 / deviation, 5))
 
 
-def save_autoencoder(autoencoder: AutoencoderKL, folder: Path) -> None:
-    """Write ``config.json`` and safetensors weights; a reader never meets a half-written file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        autoencoder.save_pretrained(temporary)
-        for file in sorted(Path(temporary).iterdir()):
-            file.replace(folder / file.name)
-
-
-def _average(kept: nn.Module, trained: nn.Module, step: int) -> None:
-    """Move the kept weights towards the trained ones, faster in the first steps."""
-    share = 1 - min(EMA_DECAY, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(kept.parameters(), trained.parameters(), strict=True):
-            mean.lerp_(value, share)
-
-
 def _loss(
     autoencoder: AutoencoderKL, pictures: Float[Tensor, "b 3 h w"], settings: AutoencoderSettings
 ) -> Float[Tensor, ""]:
@@ -237,7 +218,7 @@ def train_autoencoder(
         loss.backward()
         nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
         optimizer.step(share=share)
-        _average(averaged, autoencoder, step)
+        average_weights(averaged, autoencoder, step)
         # 3. Log and keep.
         step += 1
         recent = float(loss.detach()) if step == 1 else 0.98 * recent + 0.02 * float(loss.detach())
@@ -245,7 +226,7 @@ def train_autoencoder(
         progress = (now - start) / (60 * settings.minutes)
         if now - saved > settings.checkpoint_seconds or progress >= 1:
             saved = now
-            save_autoencoder(averaged, folder)
+            save_network(averaged, folder)
             quality = psnr(averaged, held_out, 128)
             log.info("step %d  %.1f min  loss %.4f  PSNR %.2f dB", step, (now - start) / 60, recent, quality)
         elif step % 50 == 0:

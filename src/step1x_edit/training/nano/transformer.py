@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +23,10 @@ from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.sampling.positions import grid_positions, zero_positions
 from step1x_edit.schema.release import Release
 from step1x_edit.training.nano.encoded import EncodedExamples
+from step1x_edit.training.nano.keeping import average_weights, save_network
 from step1x_edit.training.objective import flow_loss, noisy_target, sample_times
 
-__all__ = ["TransformerSettings", "build_transformer", "edit_loss", "save_transformer", "train_transformer"]
+__all__ = ["TransformerSettings", "build_transformer", "edit_loss", "train_transformer"]
 
 _SIZES: dict[str, Any] = {
     "num_layers": 2,
@@ -43,7 +43,6 @@ _SIZES: dict[str, Any] = {
 }
 _MASKED = -1e4
 """Added to the attention logits of padding; the release itself does not pad."""
-_EMA_DECAY = 0.999
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +149,7 @@ def train_transformer(
         for optimizer, _ in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        _average(averaged, network, step)
+        average_weights(averaged, network, step)
         # 3. Log and keep.
         step += 1
         value = float(loss.detach())
@@ -162,7 +161,7 @@ def train_transformer(
             log.info("step %d  %.1f min  loss %.4f  %.1f samples/s", step, (now - start) / 60, recent, speed)
         if now - saved > settings.checkpoint_seconds or progress >= 1:
             saved = now
-            save_transformer(averaged, folder)
+            save_network(averaged, folder)
     return averaged
 
 
@@ -180,19 +179,3 @@ def _optimizers(network: nn.Module, settings: TransformerSettings) -> list[tuple
     )
     adamw = torch.optim.AdamW(rest, lr=settings.rate, betas=(0.9, 0.99), weight_decay=0.0)
     return [(muon, settings.matrix_rate), (adamw, settings.rate)]
-
-
-def _average(kept: nn.Module, trained: nn.Module, step: int) -> None:
-    share = 1 - min(_EMA_DECAY, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(kept.parameters(), trained.parameters(), strict=True):
-            mean.lerp_(value, share)
-
-
-def save_transformer(network: Step1XEditTransformer2DModel, folder: Path) -> None:
-    """Write ``config.json`` and weights; a reader never meets a half-written file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        network.save_pretrained(temporary)
-        for file in sorted(Path(temporary).iterdir()):
-            file.replace(folder / file.name)
