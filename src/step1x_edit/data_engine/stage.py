@@ -17,8 +17,10 @@ from step1x_edit.errors import DataError
 __all__ = ["Stage", "side_of"]
 
 Rgb = UInt8[np.ndarray, "size size 3"]
-SIDES = {1: (0.38, 0.62), 2: (0.3, 0.5), 3: (0.26, 0.4)}
+SIDES = {1: (0.36, 0.85), 2: (0.3, 0.5), 3: (0.26, 0.4)}
 """Long side of an object as a fraction of the picture's, by the number of objects."""
+NEW_SIDES = (0.36, 0.46)
+"""Long side of an object that an edit brings in: the same wish has one answer, not any."""
 LARGEST_GAIN = 1.6
 """Small cut-outs are not enlarged beyond this."""
 STUDIO = 0.12
@@ -87,7 +89,8 @@ class Stage:
         # The place that was asked for is taken first, and drawn last: nothing covers it.
         for number, index in enumerate(chosen):
             where = place if number == 0 else None
-            objects.append(self.put(background, self.classes[index], rng, count=count, place=where, beside=objects))
+            what = self.classes[index]
+            objects.append(self.put(background, what, rng, count=count, place=where, beside=objects))
         return Scene(background=background, objects=tuple(reversed(objects)))
 
     def photographed_subject(self, rng: np.random.Generator, *, recolourable: bool = False) -> Scene | None:
@@ -127,10 +130,9 @@ class Stage:
         place: Place | None = None,
         beside: list[Placed] | tuple[Placed, ...] = (),
     ) -> Placed:
-        """Put an object of a class into a picture, away from those that are there."""
-        low, high = SIDES[count]
-        side = self.size * rng.uniform(low, min(high, 0.48) if place else high)
-        rgba = self._cutout(what, side, rng)
+        """Put an object of a class into a picture, away from those that are there; a place asks for its usual look."""
+        side = self.size * rng.uniform(*(NEW_SIDES if place else SIDES[count]))
+        rgba = self._usual_cutout(what, side) if place else self._cutout(what, side, rng)
         rows, columns = rgba.shape[:2]
         spots = [self._spot(rows, columns, what, place, rng) for _ in range(TRIES if beside else TRIES_ALONE)]
 
@@ -144,7 +146,7 @@ class Stage:
     def instead_of(self, background: Rgb, old: Placed, what: ObjectClass, rng: np.random.Generator) -> Placed:
         """Put an object of a class where another stands, of like size and on the same ground."""
         rows, columns = old.alpha.shape[:2]
-        rgba = self._cutout(what, max(rows, columns) * rng.uniform(0.9, 1.1), rng)
+        rgba = self._usual_cutout(what, max(rows, columns) * rng.uniform(0.9, 1.1))
         top = old.top + rows - rgba.shape[0] if not old.what.floats else round(old.middle[1] - rgba.shape[0] / 2)
         left = round(old.middle[0] - rgba.shape[1] / 2)
         top, left = (max(0, min(at, self.size - extent)) for at, extent in zip((top, left), rgba.shape, strict=False))
@@ -178,9 +180,12 @@ class Stage:
         rgba = Image.fromarray(np.ascontiguousarray(self._pool.image(choices[int(rng.integers(len(choices)))])))
         if rng.random() < 0.5:
             rgba = rgba.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        scale = min(side / max(rgba.size), LARGEST_GAIN)
-        size = [max(4, round(extent * scale)) for extent in rgba.size]
-        return np.asarray(rgba.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0))
+        return _scaled(rgba, side)
+
+    def _usual_cutout(self, what: ObjectClass, side: float) -> UInt8[np.ndarray, "rows columns 4"]:
+        """Return the largest cut-out of a class: what an edit brings in looks the same every time."""
+        largest = max(self._cutouts[what.name], key=lambda one: (one.height * one.width, one.id))
+        return _scaled(Image.fromarray(np.ascontiguousarray(self._pool.image(largest))), side)
 
     def _spot(
         self, rows: int, columns: int, what: ObjectClass, place: Place | None, rng: np.random.Generator
@@ -206,6 +211,12 @@ class Stage:
         colour = in_the_light_of(behind, rgba[..., :3].astype(np.float32), alpha, exposure=rng.uniform(0.88, 1.1))
         shadow = 0.0 if what.floats else float(rng.uniform(0.25, 0.55))
         return Placed(what=what, colour=colour, alpha=alpha, top=top, left=left, shadow=shadow)
+
+
+def _scaled(rgba: Image.Image, side: float) -> UInt8[np.ndarray, "rows columns 4"]:
+    scale = min(side / max(rgba.size), LARGEST_GAIN)
+    size = [max(4, round(extent * scale)) for extent in rgba.size]
+    return np.asarray(rgba.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0))
 
 
 def side_of(one: Placed, size: int) -> Place | None:

@@ -15,6 +15,8 @@ from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["PairStream"]
 
+_BRINGS_IN = frozenset({EditTask.SUBJECT_ADDITION, EditTask.SUBJECT_REPLACEMENT})
+
 
 class PairStream:
     """Edit pairs by number: ``stream[index]`` is the same pair every time, on every machine.
@@ -59,5 +61,6 @@ class PairStream:
     def _make(self, task: EditTask, rng: np.random.Generator) -> EditPair:
         language = "zh" if rng.random() < mixture().chinese else "en"
         pair = RECIPES[task](self._stage, rng, language)
-        # Half of all pairs are flipped, words and all: photographs and places then have no preferred side.
-        return mirrored(pair) if rng.random() < 0.5 else pair
+        # Half of all pairs are flipped, words and all: photographs then have no preferred side. An object that an edit
+        # brings in keeps the way it faces.
+        return mirrored(pair) if task not in _BRINGS_IN and rng.random() < 0.5 else pair

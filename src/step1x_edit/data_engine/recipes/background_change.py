@@ -18,7 +18,7 @@ __all__ = ["change_background"]
 TASK = EditTask.BACKGROUND_CHANGE
 SUBJECT_NAMED = 0.3
 """How often a single subject is named."""
-PHOTOGRAPHED = 0.35
+PHOTOGRAPHED = 0.5
 """How often the picture is a photograph with a subject of its own instead of a composed scene."""
 SAME_COLOUR = 40
 """Mean difference in levels (0..255) below which a background already counts as of that colour."""

@@ -22,7 +22,7 @@ from step1x_edit.schema.tasks import EditTask
 __all__ = ["alter_colour", "recoloured"]
 
 TASK = EditTask.COLOUR_ALTERATION
-PHOTOGRAPHED = 0.25
+PHOTOGRAPHED = 0.35
 """How often the object is the subject of a photograph instead of one of a composed scene."""
 VISIBLE = 0.13
 """Mean OKLab distance over the object that a new colour must make."""
