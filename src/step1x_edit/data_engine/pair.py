@@ -1,37 +1,60 @@
-"""One training pair, and pairs stacked for training."""
+"""One edit pair, in pictures and as a wish; the same put into words; and pairs stacked for training."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from step1x_edit.data_engine.instructions import Language
+from step1x_edit.data_engine.wish import Wish, mirrored_wish
 from step1x_edit.schema.tasks import EditTask
+from step1x_edit.schema.triplet import Box, StageRecord
 
-__all__ = ["EditPair", "PairBatch", "collate", "mirrored"]
+__all__ = ["EditPair", "PairBatch", "Refusal", "WordedPair", "collate", "mirrored", "worded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPair:
-    """Reference image, instruction and target, with what is known about the change."""
+    """Reference image, wish and target, with what is known about the change."""
 
     reference: UInt8[np.ndarray, "height width 3"]
     target: UInt8[np.ndarray, "height width 3"]
     changed: Bool[np.ndarray, "height width"]
     """True where the edit may differ from the reference; outside the two are equal."""
+    wish: Wish
+    task: EditTask
+    detail: str = ""
+    """The look, colour, material, style or place asked for, or the object that comes instead; "" when nothing is said."""
+    boxes: tuple[Box, ...] = ()
+    """Objects that are known to be in the reference image or the target."""
+    sources: tuple[str, ...] = ()
+    """Ids of the pictures it was made from."""
+    stages: tuple[StageRecord, ...] = ()
+    """What was done, in order, and by which part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A recipe's answer when a picture does not serve its task."""
+
+    stage: str
+    """Stage of the recipe that said no."""
+    reason: str
+    """One sentence."""
+    value: float | None = None
+    threshold: float | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordedPair(EditPair):
+    """A pair whose wish is put into words."""
+
     instruction: str
     language: Language
-    task: EditTask
-    detail: str
-    """The look, colour or place asked for, or the object that comes instead; "" when nothing is said."""
-    subject: str = ""
-    """English name of the edited object; "" for an edit of the whole picture."""
-    place: str = ""
-    """Name of the place the instruction speaks of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +68,7 @@ class PairBatch:
     tasks: tuple[EditTask, ...]
 
 
-def collate(pairs: Sequence[EditPair]) -> PairBatch:
+def collate(pairs: Sequence[WordedPair]) -> PairBatch:
     """Stack pairs of one size.
 
     Raises:
@@ -60,20 +83,19 @@ def collate(pairs: Sequence[EditPair]) -> PairBatch:
     )
 
 
+def worded(pair: EditPair, *, instruction: str, language: Language) -> WordedPair:
+    """Return the pair with its wish in words."""
+    known = {field.name: getattr(pair, field.name) for field in fields(EditPair)}
+    return WordedPair(**known, instruction=instruction, language=language)
+
+
 def mirrored(pair: EditPair) -> EditPair:
-    """Flip a pair left to right, words included: what lay on the left lies on the right."""
+    """Flip a pair left to right, wish included: what lay on the left lies on the right."""
     return replace(
         pair,
         reference=np.ascontiguousarray(pair.reference[:, ::-1]),
         target=np.ascontiguousarray(pair.target[:, ::-1]),
         changed=np.ascontiguousarray(pair.changed[:, ::-1]),
-        instruction=_sides_swapped(pair.instruction),
-        place=_sides_swapped(pair.place),
+        wish=mirrored_wish(pair.wish),
+        boxes=tuple(box.model_copy(update={"left": 1 - box.right, "right": 1 - box.left}) for box in pair.boxes),
     )
-
-
-_OPPOSITE = {"left": "right", "right": "left", "Left": "Right", "Right": "Left", "左": "右", "右": "左"}
-
-
-def _sides_swapped(text: str) -> str:
-    return re.sub(r"\b(?:[Ll]eft|[Rr]ight)\b|[左右]", lambda found: _OPPOSITE[found.group()], text)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from step1x_edit.data_engine.instructions import phrase
 from step1x_edit.data_engine.mixture import draw, mixture
-from step1x_edit.data_engine.pair import EditPair, mirrored
+from step1x_edit.data_engine.pair import Refusal, WordedPair, mirrored, worded
 from step1x_edit.data_engine.pool import Pool, Split
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.stage import Stage
@@ -38,19 +39,19 @@ class PairStream:
         self._first = first
         self._step = step
 
-    def __getitem__(self, index: int) -> EditPair:
+    def __getitem__(self, index: int) -> WordedPair:
         """Make pair ``index`` of the mixture."""
         rng = np.random.default_rng([self._seed, index])
         return self._make(draw(mixture().tasks, rng), rng)
 
-    def __iter__(self) -> Iterator[EditPair]:
+    def __iter__(self) -> Iterator[WordedPair]:
         """Yield pairs without end."""
         index = self._first
         while True:
             yield self[index]
             index += self._step
 
-    def of_task(self, task: EditTask, index: int) -> EditPair:
+    def of_task(self, task: EditTask, index: int) -> WordedPair:
         """Make a pair of one task.
 
         Raises:
@@ -58,9 +59,15 @@ class PairStream:
         """
         return self._make(task, np.random.default_rng([self._seed, index]))
 
-    def _make(self, task: EditTask, rng: np.random.Generator) -> EditPair:
+    def _make(self, task: EditTask, rng: np.random.Generator) -> WordedPair:
         language = "zh" if rng.random() < mixture().chinese else "en"
-        pair = RECIPES[task](self._stage, rng, language)
+        pair = RECIPES[task](self._stage, rng)
+        while isinstance(pair, Refusal):
+            pair = RECIPES[task](self._stage, rng)
         # Half of all pairs are flipped, words and all: photographs then have no preferred side. An object that an edit
         # brings in keeps the way it faces.
-        return mirrored(pair) if task not in _BRINGS_IN and rng.random() < 0.5 else pair
+        if task not in _BRINGS_IN and rng.random() < 0.5:
+            pair = mirrored(pair)
+        wish = pair.wish
+        words = {"subject": wish.subject, "other": wish.other, "colour": wish.colour, "place": wish.place}
+        return worded(pair, instruction=phrase(wish.key, language=language, rng=rng, **words), language=language)

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions import Language
-from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.recipes.background_change import change_background
 from step1x_edit.data_engine.recipes.colour_alteration import alter_colour
 from step1x_edit.data_engine.recipes.subject_addition import add_subject
@@ -19,7 +18,7 @@ from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["RECIPES", "Recipe"]
 
-Recipe = Callable[[Stage, np.random.Generator, Language], EditPair]
+Recipe = Callable[[Stage, np.random.Generator], EditPair | Refusal]
 
 RECIPES: dict[EditTask, Recipe] = {
     EditTask.SUBJECT_ADDITION: add_subject,

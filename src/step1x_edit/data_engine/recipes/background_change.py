@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions import Colour, Language, colours, phrase
+from step1x_edit.data_engine.instructions import Colour, colours
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.scene import Scene, render
 from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["change_background"]
@@ -24,7 +25,7 @@ SAME_COLOUR = 40
 """Mean difference in levels (0..255) below which a background already counts as of that colour."""
 
 
-def change_background(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+def change_background(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that puts what is shown before a plain colour."""
     photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
     scene = photographed or stage.scene(rng, count=mixture().object_count(TASK, rng))
@@ -41,11 +42,9 @@ def change_background(stage: Stage, rng: np.random.Generator, language: Language
         target=render(plain, [replace(one, shadow=0.0) for one in scene.objects]),
         # A shadow of one object may fall on another that stands behind it.
         changed=~opaque | _shaded(scene),
-        instruction=phrase(key, language=language, rng=rng, subject=subject, colour=colour),
-        language=language,
+        wish=Wish(key=key, subject=subject, colour=colour),
         task=TASK,
         detail=colour.name,
-        subject=subject.name if subject else "",
     )
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from step1x_edit.data_engine.colour import from_oklab, to_oklab
-from step1x_edit.data_engine.instructions import Colour, Language, colours, phrase
+from step1x_edit.data_engine.instructions import Colour, colours
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.scene import Placed, Scene, footprint, render
 from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["alter_colour", "recoloured"]
@@ -33,7 +34,7 @@ USUAL_PULL = 0.6
 """How far the mean lightness goes toward that of the colour."""
 
 
-def alter_colour(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+def alter_colour(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that changes the colour of a named object."""
     scene = _scene(stage, rng)
     able = [one for one in scene.objects if one.what.recolour]
@@ -43,11 +44,9 @@ def alter_colour(stage: Stage, rng: np.random.Generator, language: Language) -> 
         reference=render(scene.background, scene.objects),
         target=render(scene.background, [painted if one is subject else one for one in scene.objects]),
         changed=footprint([replace(subject, shadow=0.0)], (stage.size, stage.size)),
-        instruction=phrase(TASK.value, language=language, rng=rng, subject=subject.what, colour=colour),
-        language=language,
+        wish=Wish(key=TASK.value, subject=subject.what, colour=colour),
         task=TASK,
         detail=colour.name,
-        subject=subject.what.name,
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions import Language, phrase
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.scene import footprint, render
 from step1x_edit.data_engine.stage import Stage, side_of
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["remove_subject"]
@@ -22,7 +22,7 @@ WITH_SIDE = 0.3
 """How often the side is said when the object has company and clearly lies on one side."""
 
 
-def remove_subject(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+def remove_subject(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that removes a named object and leaves the others."""
     scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
     subject = scene.objects[int(rng.integers(len(scene.objects)))]
@@ -33,10 +33,7 @@ def remove_subject(stage: Stage, rng: np.random.Generator, language: Language) -
         reference=render(scene.background, scene.objects),
         target=render(scene.background, others),
         changed=footprint([subject], (stage.size, stage.size)),
-        instruction=phrase(key, language=language, rng=rng, subject=subject.what, place=side),
-        language=language,
+        wish=Wish(key=key, subject=subject.what, place=side),
         task=TASK,
         detail="",
-        subject=subject.what.name,
-        place=side.name if side else "",
     )

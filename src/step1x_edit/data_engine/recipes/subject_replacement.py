@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions import Language, phrase
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.scene import footprint, render
 from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["replace_subject"]
@@ -16,7 +16,7 @@ __all__ = ["replace_subject"]
 TASK = EditTask.SUBJECT_REPLACEMENT
 
 
-def replace_subject(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+def replace_subject(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that replaces a named object by another."""
     scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
     old = scene.objects[int(rng.integers(len(scene.objects)))]
@@ -27,9 +27,7 @@ def replace_subject(stage: Stage, rng: np.random.Generator, language: Language) 
         reference=render(scene.background, scene.objects),
         target=render(scene.background, [new if one is old else one for one in scene.objects]),
         changed=footprint([old, new], (stage.size, stage.size)),
-        instruction=phrase(TASK.value, language=language, rng=rng, subject=old.what, other=new.what),
-        language=language,
+        wish=Wish(key=TASK.value, subject=old.what, other=new.what),
         task=TASK,
         detail=new.what.name,
-        subject=old.what.name,
     )

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from step1x_edit.data_engine.colour import luminance, to_linear
-from step1x_edit.data_engine.instructions import Language, phrase
 from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.scene import render
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.tones import apply_tone, foliage_share
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["transform_tone"]
@@ -32,7 +32,7 @@ DARK = 0.06
 """Mean linear luminance below which a picture is night already."""
 
 
-def transform_tone(stage: Stage, rng: np.random.Generator, language: Language) -> EditPair:
+def transform_tone(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that changes the look of a whole picture."""
     while True:
         picture, name = _picture(stage, rng), draw(mixture().tones, rng)
@@ -45,8 +45,7 @@ def transform_tone(stage: Stage, rng: np.random.Generator, language: Language) -
         reference=reference,
         target=target,
         changed=np.ones(reference.shape[:2], dtype=bool),
-        instruction=phrase(f"{TASK.value}-{name.replace(' ', '-')}", language=language, rng=rng),
-        language=language,
+        wish=Wish(key=f"{TASK.value}-{name.replace(' ', '-')}"),
         task=TASK,
         detail=name,
     )

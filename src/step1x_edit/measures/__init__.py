@@ -1,0 +1,1 @@
+"""Measures: pure functions on picture pairs and masks; pictures in, numbers out."""

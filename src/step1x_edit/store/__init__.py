@@ -1,0 +1,1 @@
+"""Triplet stores on disk: triplets and rejections with their pictures in, Parquet shards out, and back."""
