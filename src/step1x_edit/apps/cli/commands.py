@@ -11,24 +11,46 @@ import typer.core
 from step1x_edit.apps.cli.failures import reported
 from step1x_edit.errors import RequestError
 
-__all__ = ["COMMANDS", "CommandGroup"]
+__all__ = ["COMMANDS", "CommandGroup", "Entry"]
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A command that is not imported yet."""
+
     module: str
     summary: str
+    commands: dict[str, Entry] | None = None
+    """The commands below this one, if it is a group; their modules lie in the package ``module``."""
 
 
 # Name → module below this package (it holds a function of the command's name) and the line of `step1x --help`.
 COMMANDS = {
-    "edit": _Entry("edit", "Edit a picture, a folder of pictures or a job list."),
-    "replay": _Entry("replay", "Make a result again from the parameters inside it."),
-    "compare": _Entry("compare", "Put releases, seeds or adapters side by side on one sheet."),
-    "releases": _Entry("releases", "List the releases: size, memory, licence, whether present."),
-    "fetch": _Entry("fetch", "Download a release; the only command that does."),
-    "verify": _Entry("verify", "Check a fetched release against its published checksums."),
-    "inspect": _Entry("inspect", "Say what a weight file is and what it lacks."),
-    "convert": _Entry("convert", "Write weights in another layout."),
+    "edit": Entry("edit", "Edit a picture, a folder of pictures or a job list."),
+    "replay": Entry("replay", "Make a result again from the parameters inside it."),
+    "compare": Entry("compare", "Put releases, seeds or adapters side by side on one sheet."),
+    "releases": Entry("releases", "List the releases: size, memory, licence, whether present."),
+    "fetch": Entry("fetch", "Download a release; the only command that does."),
+    "verify": Entry("verify", "Check a fetched release against its published checksums."),
+    "inspect": Entry("inspect", "Say what a weight file is and what it lacks."),
+    "convert": Entry("convert", "Write weights in another layout."),
+    "data": Entry(
+        "data",
+        "Make training triplets: setup, sources, build, status, report, export, card.",
+        {
+            "setup": Entry("setup", "Bring the parts of the experts to this machine."),
+            "sources": Entry("sources", "Gather source pictures, with licence and author, as a pool."),
+            "build": Entry("build", "Make triplets from source pictures; goes on where it stopped."),
+            "status": Entry("status", "Say how far a build is, and what was kept."),
+            "report": Entry("report", "Write one HTML page about a store."),
+            "export": Entry("export", "Write a store in another format."),
+            "card": Entry("card", "Write the data card of a store."),
+        },
+    ),
+    "bench": Entry(
+        "bench",
+        "Measure editors: run.",
+        {"run": Entry("run", "Run an editor over a suite; a table and an HTML report.")},
+    ),
 }
 
 _ROOT_OPTIONS = {"--log": 1, "--debug": 0}
@@ -41,40 +63,57 @@ class _ReportedCommand(typer.core.TyperCommand):
             return super().invoke(ctx)
 
 
-class CommandGroup(typer.core.TyperGroup):
-    """Finds commands in :data:`COMMANDS`; ``--log`` and ``--debug`` may stand anywhere on the line."""
+class _LazyGroup(typer.core.TyperGroup):
+    entries: dict[str, Entry]
+    package: str
+    words: str
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names in the order of the help."""
-        return list(COMMANDS)
+        return list(self.entries)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command's module and return the command."""
         if cmd_name.startswith("-"):
             return None
-        with reported(log=None, debug=bool(ctx.params.get("debug"))):
-            return _load(cmd_name)
+        with reported(log=None, debug=bool(ctx.find_root().params.get("debug"))):
+            return _load(cmd_name, self.entries, package=self.package, words=self.words)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+            formatter.write_dl([(name, entry.summary) for name, entry in self.entries.items()])
+
+
+class CommandGroup(_LazyGroup):
+    """Finds commands in :data:`COMMANDS`; ``--log`` and ``--debug`` may stand anywhere on the line."""
+
+    entries = COMMANDS
+    package = "step1x_edit.apps.cli"
+    words = "step1x"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the options of ``step1x`` itself to the front."""
         return super().parse_args(ctx, _root_options_first(args))
 
 
-def _load(name: str) -> Any:
-    if name not in COMMANDS:
+def _load(name: str, entries: dict[str, Entry], *, package: str, words: str) -> Any:
+    if name not in entries:
         raise RequestError(
             given=f"the command {name!r}",
-            expected=f"one of {', '.join(COMMANDS)}",
-            remedy="Run `step1x --help` to see what each of them does.",
+            expected=f"one of {', '.join(entries)}",
+            remedy=f"Run `{words} --help` to see what each of them does.",
         )
-    function = getattr(import_module(f"step1x_edit.apps.cli.{COMMANDS[name].module}"), name)
+    entry = entries[name]
     single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    single.command(name, cls=_ReportedCommand, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    settings: dict[str, Any] = {"context_settings": {"help_option_names": ["-h", "--help"]}}
+    if entry.commands is None:
+        function = getattr(import_module(f"{package}.{entry.module}"), name)
+        single.command(name, cls=_ReportedCommand, **settings)(function)
+        return typer.main.get_command(single)
+    below = {"entries": entry.commands, "package": f"{package}.{entry.module}", "words": f"{words} {name}"}
+    group = type("Group", (_LazyGroup,), below)
+    single.callback(cls=group, help=entry.summary, no_args_is_help=True, **settings)(lambda: None)
     return typer.main.get_command(single)
 
 
