@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from step1x_edit.data_engine.instructions.vocabulary import Colour, Place, places
+from step1x_edit.data_engine.materials import Material
 from step1x_edit.data_engine.objects import ObjectClass
+from step1x_edit.data_engine.styles import Style
 
 __all__ = ["Wish", "mirrored_wish"]
 
@@ -23,6 +25,10 @@ class Wish:
     colour: Colour | None = None
     place: Place | None = None
     """Where the object is, or is to be."""
+    material: Material | None = None
+    """What the object is to be made of."""
+    style: Style | None = None
+    """How the whole picture is to be painted or drawn."""
 
 
 _OPPOSITE = {"left": "right", "right": "left"}
