@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from step1x_edit.data_engine.instructions.vocabulary import Colour, Place, places
 from step1x_edit.data_engine.materials import Material
 from step1x_edit.data_engine.objects import ObjectClass
+from step1x_edit.data_engine.sceneries import Scenery
 from step1x_edit.data_engine.styles import Style
 
 __all__ = ["Wish", "mirrored_wish"]
@@ -29,6 +30,8 @@ class Wish:
     """What the object is to be made of."""
     style: Style | None = None
     """How the whole picture is to be painted or drawn."""
+    scenery: Scenery | None = None
+    """What is to lie behind the subject, where that is more than a plain colour."""
 
 
 _OPPOSITE = {"left": "right", "right": "left"}
