@@ -32,6 +32,8 @@ class Placed:
     left: int
     shadow: float
     """Darkness of its contact shadow, 0..1."""
+    source: str = ""
+    """Id of the picture it was cut from."""
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -52,6 +54,13 @@ class Scene:
 
     background: UInt8[np.ndarray, "height width 3"]
     objects: tuple[Placed, ...]
+    source: str = ""
+    """Id of the photograph behind them; "" for a plain wall."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Ids of all pictures it is made of, each once."""
+        return tuple(dict.fromkeys(one for one in (self.source, *(one.source for one in self.objects)) if one))
 
 
 def render(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -18,6 +18,7 @@ ExpertName = Literal[
 Rgb = UInt8[np.ndarray, "height width 3"]
 
 
+@runtime_checkable
 class ExpertSet(Protocol):
     """One narrow call each. A model is loaded at its first call.
 
