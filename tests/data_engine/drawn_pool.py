@@ -53,9 +53,9 @@ def pool_of(pictures: Sequence[tuple[np.ndarray, str, str | None, str]]) -> Pool
         height, width, channels = array.shape
         records.append(
             Picture(
-                id=digest[:16], file="drawn", kind=kind, scene=kind == "photo", object=what, zh=None,
-                package="drawn", version="1", licence="CC0-1.0", sha256=digest, split=split,
-                height=height, width=width, channels=channels, offset=pixels.tell(),
+                id=digest[:16], uri="drawn", kind=kind, scene=kind == "photo", label=what,
+                dataset="drawn", version="1", licence="CC0-1.0", permissive=True, sha256=digest, phash=digest[:16],
+                split=split, height=height, width=width, channels=channels, offset=pixels.tell(),
             )
         )  # fmt: skip
         pixels.write(array.tobytes())

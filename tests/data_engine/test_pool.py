@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from step1x_edit.errors import DataError
 
 
 def write(pool: Pool, folder: Path) -> None:
-    lines = [json.dumps(asdict(picture)) for picture in pool.pictures]
+    lines = [picture.model_dump_json() for picture in pool.pictures]
     (folder / MANIFEST).write_text("\n".join(lines), encoding="utf-8")
     (folder / PIXELS).write_bytes(b"".join(pool.image(picture).tobytes() for picture in pool.pictures))
 
@@ -39,7 +38,26 @@ def test_a_pool_that_was_cut_short_is_refused(pool: Pool, tmp_path: Path) -> Non
 
 
 def test_a_missing_pool_says_how_to_build_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"step1x_edit\.data_engine\.sources\.build"):
+    with pytest.raises(DataError, match="step1x data sources"):
+        Pool.open(tmp_path)
+
+
+def test_a_pool_of_the_first_version_still_opens(pool: Pool, tmp_path: Path) -> None:
+    write(pool, tmp_path)
+    earlier = {"uri": "file", "label": "object", "label_zh": "zh", "dataset": "package"}
+    records = [picture.model_dump(exclude={"phash", "author", "permissive"}) for picture in pool.pictures]
+    lines = [json.dumps({earlier.get(name, name): value for name, value in record.items()}) for record in records]
+    (tmp_path / MANIFEST).write_text("\n".join(lines), encoding="utf-8")
+    again = Pool.open(tmp_path)
+    assert [(one.uri, one.label, one.dataset) for one in again.pictures] == [
+        (one.uri, one.label, one.dataset) for one in pool.pictures
+    ]
+
+
+def test_a_manifest_that_is_none_is_refused(pool: Pool, tmp_path: Path) -> None:
+    write(pool, tmp_path)
+    (tmp_path / MANIFEST).write_text('{"id": 3}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="no manifest of a pool"):
         Pool.open(tmp_path)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ObjectClass", "object_classes"]
+__all__ = ["ObjectClass", "object_class", "object_classes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,11 @@ def object_classes() -> dict[str, ObjectClass]:
     """Read the classes from ``objects.toml``, keyed by English name."""
     table = tomllib.loads(Path(__file__).with_name("objects.toml").read_text(encoding="utf-8"))
     return {name: _object_class(name, entry) for name, entry in table.items()}
+
+
+def object_class(name: str, zh: str | None = None) -> ObjectClass:
+    """Return a class by its English name; for a name that is in no table, a class that knows only its names."""
+    return object_classes().get(name) or ObjectClass(name=name, zh=zh or name, measure="个")
 
 
 def _object_class(name: str, entry: dict[str, str | bool | list[str]]) -> ObjectClass:

@@ -4,54 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
+from pydantic import ValidationError
 
 from step1x_edit.errors import DataError
+from step1x_edit.schema.triplet import SourceImage, SourceKind, Split
 
-__all__ = ["MANIFEST", "PIXELS", "Kind", "Picture", "Pool", "Split", "default_pool_folder"]
+__all__ = ["MANIFEST", "PIXELS", "Kind", "Picture", "Pool", "Split", "default_pool_folder", "is_pool"]
 
 MANIFEST = "manifest.jsonl"
 PIXELS = "pixels.bin"
-
-Split = Literal["train", "held_out"]
-Kind = Literal["photo", "subject", "cutout"]
+Kind = SourceKind
+FIRST_FORM = {"file": "uri", "object": "label", "zh": "label_zh", "package": "dataset"}
+"""Names that fields had in manifests before pools kept :class:`SourceImage` records."""
 
 
 def default_pool_folder() -> Path:
-    """Return the user's cache folder for the pool."""
-    return Path.home() / ".cache" / "step1x-edit" / "pool"
+    """Return the user's starter pool, or the pool an earlier version built where only that exists."""
+    cache = Path.home() / ".cache" / "step1x-edit"
+    starter, earlier = cache / "starter-pool", cache / "pool"
+    return earlier if is_pool(earlier) and not is_pool(starter) else starter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One picture of the pool; field by field a line of ``manifest.jsonl``."""
+def is_pool(folder: Path) -> bool:
+    """Tell whether a folder holds the two files of a pool."""
+    return (folder / MANIFEST).is_file() and (folder / PIXELS).is_file()
 
-    id: str
-    """First 16 digits of the source file's SHA-256."""
-    file: str
-    kind: Kind
-    """A photograph (RGB), a photograph with its subject's matte (RGBA), or a cut-out (RGBA, cropped to its matte)."""
-    scene: bool
-    """True for a photograph without a dominant subject, which may stand behind an object."""
-    object: str | None
-    """Object class of a cut-out or subject, in English; a subject may have none."""
-    zh: str | None
-    """The same in Chinese."""
-    package: str
-    version: str
-    licence: str
-    sha256: str
-    split: Split
-    height: int
-    width: int
-    channels: int
+
+class Picture(SourceImage):
+    """One picture of the pool, a line of ``manifest.jsonl``. Its width and height are those of the stored pixels."""
+
+    channels: Literal[3, 4]
     offset: int
     """Where its pixels start in ``pixels.bin``, in bytes."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes its pixels take."""
+        return self.height * self.width * self.channels
 
 
 class Pool:
@@ -71,34 +65,33 @@ class Pool:
         """Open a pool from its folder; the pixels stay on disk until they are used.
 
         Args:
-            folder: The pool's folder; the user's cache folder when not given.
+            folder: The pool's folder; the one in the user's cache folder when not given.
 
         Raises:
             DataError: There is no pool, or its two files do not belong together.
         """
         folder = folder or default_pool_folder()
-        if not (folder / MANIFEST).is_file() or not (folder / PIXELS).is_file():
+        if not is_pool(folder):
             raise DataError(
                 given=f"{folder}",
                 expected=f"a pool ({MANIFEST} and {PIXELS})",
-                remedy="Build it with `python -m step1x_edit.data_engine.sources.build`.",
+                remedy=f"Build it with `step1x data sources --out {folder}`.",
             )
-        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
-        pictures = [Picture(**json.loads(line)) for line in lines]
-        pixels = np.memmap(folder / PIXELS, dtype=np.uint8, mode="r")
-        needed = max((one.offset + one.height * one.width * one.channels for one in pictures), default=0)
-        if needed != len(pixels):
+        pictures = _read_manifest(folder / MANIFEST)
+        needed = max((one.offset + one.size_bytes for one in pictures), default=0)
+        found = (folder / PIXELS).stat().st_size
+        if needed != found or not found:
             raise DataError(
-                given=f"{folder / PIXELS} of {len(pixels)} bytes",
-                expected=f"{needed} bytes, as the manifest says",
-                remedy="Build the pool again; the last build may have been interrupted.",
+                given=f"{folder / PIXELS} of {found} bytes",
+                expected=f"{needed or 'more'} bytes, as the manifest says",
+                remedy="Run the command that built the pool again; it may have been interrupted.",
             )
-        return cls(pictures, pixels)
+        return cls(pictures, np.memmap(folder / PIXELS, dtype=np.uint8, mode="r"))
 
     def image(self, picture: Picture) -> UInt8[np.ndarray, "height width channels"]:
         """Return the pixels of a picture as a read-only view: RGB, or RGBA with straight alpha."""
         shape = (picture.height, picture.width, picture.channels)
-        return self._pixels[picture.offset : picture.offset + int(np.prod(shape))].reshape(shape)
+        return self._pixels[picture.offset : picture.offset + picture.size_bytes].reshape(shape)
 
     def photos(self, split: Split, *, scenes_only: bool = False) -> list[Picture]:
         """Return the photographs of a split, all or only those that may stand behind an object."""
@@ -110,9 +103,27 @@ class Pool:
         return [one for one in self.pictures if one.kind == "subject" and one.split == split]
 
     def cutouts(self, split: Split) -> dict[str, list[Picture]]:
-        """Return the cut-outs of a split by object class; classes without a cut-out there are left out."""
-        by_class: dict[str, list[Picture]] = {}
+        """Return the cut-outs of a split by what they show; those without a label are left out."""
+        by_label: dict[str, list[Picture]] = {}
         for one in self.pictures:
-            if one.kind == "cutout" and one.split == split and one.object is not None:
-                by_class.setdefault(one.object, []).append(one)
-        return by_class
+            if one.kind == "cutout" and one.split == split and one.label is not None:
+                by_label.setdefault(one.label, []).append(one)
+        return by_label
+
+
+def _read_manifest(path: Path) -> list[Picture]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Picture.model_validate(_renamed(json.loads(line))) for line in lines]
+    except (ValidationError, ValueError, AttributeError) as broken:
+        raise DataError(
+            given=f"{path}, which is no manifest of a pool ({str(broken).splitlines()[0]})",
+            expected="one record of a picture per line",
+            remedy="Build the pool again with `step1x data sources`.",
+        ) from broken
+
+
+def _renamed(record: dict[str, Any]) -> dict[str, Any]:
+    if "package" not in record:
+        return record
+    return {"phash": ""} | {FIRST_FORM.get(name, name): value for name, value in record.items()}
