@@ -13,10 +13,12 @@ from step1x_edit.data_engine.objects import ObjectClass, object_class, object_cl
 from step1x_edit.data_engine.pool import Picture, Pool, Split
 from step1x_edit.data_engine.scene import Placed, Scene, in_the_light_of
 from step1x_edit.errors import DataError
+from step1x_edit.experts.expert_set import ExpertSet
 
 __all__ = ["Stage", "side_of"]
 
 Rgb = UInt8[np.ndarray, "size size 3"]
+Rgba = UInt8[np.ndarray, "rows columns 4"]
 SIDES = {1: (0.36, 0.85), 2: (0.3, 0.5), 3: (0.26, 0.4)}
 """Long side of an object as a fraction of the picture's, by the number of objects."""
 NEW_SIDES = (0.36, 0.46)
@@ -44,13 +46,15 @@ class Stage:
         pool: Where pictures come from.
         size: Side of the square pictures, in pixels.
         split: Which part of the pool is used.
+        experts: Models that recipes may ask; without them only composed scenes are made.
 
     Raises:
         DataError: The split has no scene, or fewer than two classes of objects.
     """
 
-    def __init__(self, pool: Pool, *, size: int, split: Split) -> None:
+    def __init__(self, pool: Pool, *, size: int, split: Split, experts: ExpertSet | None = None) -> None:
         self.size = size
+        self.experts = experts
         self._pool = pool
         self._photos = pool.photos(split)
         self._scenes = pool.photos(split, scenes_only=True)
@@ -71,9 +75,14 @@ class Stage:
 
     def background(self, rng: np.random.Generator) -> Rgb:
         """Return something to stand behind objects: a square of a photograph, or a softly lit wall."""
+        return self.empty_scene(rng).background
+
+    def empty_scene(self, rng: np.random.Generator) -> Scene:
+        """Return the same as a scene without objects, which knows its photograph."""
         if rng.random() < STUDIO:
-            return self._wall(rng)
-        return self._square(self._scenes[int(rng.integers(len(self._scenes)))], rng)
+            return Scene(background=self._wall(rng), objects=())
+        picture = self._scenes[int(rng.integers(len(self._scenes)))]
+        return Scene(background=self._square(picture, rng), objects=(), source=picture.id)
 
     def scene(self, rng: np.random.Generator, *, count: int, place: Place | None = None) -> Scene:
         """Set up a scene of ``count`` objects of different classes.
@@ -83,15 +92,15 @@ class Stage:
             count: How many objects, 1 to 3.
             place: Where the last object is put; anywhere when not given.
         """
-        background = self.background(rng)
+        empty = self.empty_scene(rng)
         chosen = rng.choice(len(self.classes), count, replace=False)
         objects: list[Placed] = []
         # The place that was asked for is taken first, and drawn last: nothing covers it.
         for number, index in enumerate(chosen):
             where = place if number == 0 else None
             what = self.classes[index]
-            objects.append(self.put(background, what, rng, count=count, place=where, beside=objects))
-        return Scene(background=background, objects=tuple(reversed(objects)))
+            objects.append(self.put(empty.background, what, rng, count=count, place=where, beside=objects))
+        return replace(empty, objects=tuple(reversed(objects)))
 
     def photographed_subject(self, rng: np.random.Generator, *, recolourable: bool = False) -> Scene | None:
         """Return a photograph as a scene of one object: its own subject, at its own place, with its own shadow.
@@ -117,8 +126,9 @@ class Stage:
             top=0,
             left=0,
             shadow=0.0,
+            source=picture.id,
         )
-        return Scene(background=photo, objects=(subject,))
+        return Scene(background=photo, objects=(subject,), source=picture.id)
 
     def put(
         self,
@@ -132,7 +142,7 @@ class Stage:
     ) -> Placed:
         """Put an object of a class into a picture, away from those that are there; a place asks for its usual look."""
         side = self.size * rng.uniform(*(NEW_SIDES if place else SIDES[count]))
-        rgba = self._usual_cutout(what, side) if place else self._cutout(what, side, rng)
+        rgba, source = self._usual_cutout(what, side) if place else self._cutout(what, side, rng)
         rows, columns = rgba.shape[:2]
         spots = [self._spot(rows, columns, what, place, rng) for _ in range(TRIES if beside else TRIES_ALONE)]
 
@@ -141,16 +151,16 @@ class Stage:
             return covered + CAMOUFLAGE * _blends_in(rgba, background, spot)
 
         top, left = min(spots, key=cost)
-        return self._settled(background, rgba, what, top=top, left=left, rng=rng)
+        return replace(self._settled(background, rgba, what, top=top, left=left, rng=rng), source=source)
 
     def instead_of(self, background: Rgb, old: Placed, what: ObjectClass, rng: np.random.Generator) -> Placed:
         """Put an object of a class where another stands, of like size and on the same ground."""
         rows, columns = old.alpha.shape[:2]
-        rgba = self._usual_cutout(what, max(rows, columns) * rng.uniform(0.9, 1.1))
+        rgba, source = self._usual_cutout(what, max(rows, columns) * rng.uniform(0.9, 1.1))
         top = old.top + rows - rgba.shape[0] if not old.what.floats else round(old.middle[1] - rgba.shape[0] / 2)
         left = round(old.middle[0] - rgba.shape[1] / 2)
         top, left = (max(0, min(at, self.size - extent)) for at, extent in zip((top, left), rgba.shape, strict=False))
-        placed = self._settled(background, rgba, what, top=top, left=left, rng=rng)
+        placed = replace(self._settled(background, rgba, what, top=top, left=left, rng=rng), source=source)
         return placed if what.floats else replace(placed, shadow=old.shadow or placed.shadow)
 
     def _square(self, picture: Picture, rng: np.random.Generator) -> Rgb:
@@ -175,17 +185,18 @@ class Stage:
         grain = rng.normal(0, rng.uniform(0, 2), (self.size, self.size, 1))
         return np.clip(base * light + grain, 0, 255).astype(np.uint8)
 
-    def _cutout(self, what: ObjectClass, side: float, rng: np.random.Generator) -> UInt8[np.ndarray, "rows columns 4"]:
+    def _cutout(self, what: ObjectClass, side: float, rng: np.random.Generator) -> tuple[Rgba, str]:
         choices = self._cutouts[what.name]
-        rgba = Image.fromarray(np.ascontiguousarray(self._pool.image(choices[int(rng.integers(len(choices)))])))
+        chosen = choices[int(rng.integers(len(choices)))]
+        rgba = Image.fromarray(np.ascontiguousarray(self._pool.image(chosen)))
         if rng.random() < 0.5:
             rgba = rgba.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return _scaled(rgba, side)
+        return _scaled(rgba, side), chosen.id
 
-    def _usual_cutout(self, what: ObjectClass, side: float) -> UInt8[np.ndarray, "rows columns 4"]:
+    def _usual_cutout(self, what: ObjectClass, side: float) -> tuple[Rgba, str]:
         """Return the largest cut-out of a class: what an edit brings in looks the same every time."""
         largest = max(self._cutouts[what.name], key=lambda one: (one.height * one.width, one.id))
-        return _scaled(Image.fromarray(np.ascontiguousarray(self._pool.image(largest))), side)
+        return _scaled(Image.fromarray(np.ascontiguousarray(self._pool.image(largest))), side), largest.id
 
     def _spot(
         self, rows: int, columns: int, what: ObjectClass, place: Place | None, rng: np.random.Generator
