@@ -71,7 +71,12 @@ class Stage:
 
     def photo(self, rng: np.random.Generator) -> Rgb:
         """Return a random square of any photograph."""
-        return self._square(self._photos[int(rng.integers(len(self._photos)))], rng)
+        return self.photograph(rng).background
+
+    def photograph(self, rng: np.random.Generator) -> Scene:
+        """Return the same as a scene without objects, which knows its photograph."""
+        picture = self._photos[int(rng.integers(len(self._photos)))]
+        return Scene(background=self._square(picture, rng), objects=(), source=picture.id)
 
     def background(self, rng: np.random.Generator) -> Rgb:
         """Return something to stand behind objects: a square of a photograph, or a softly lit wall."""
