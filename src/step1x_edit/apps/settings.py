@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from step1x_edit.errors import RequestError
 
@@ -19,6 +19,12 @@ class Settings:
     """``STEP1X_DEVICE``: such as ``cpu``, ``cuda`` or ``mps``; open means the best one present."""
     threads: int | None
     """``STEP1X_THREADS``: processor threads; open means torch's own choice."""
+    ask_url: str | None = None
+    """``STEP1X_ASK_URL``: OpenAI-compatible address of a multimodal LLM; open means that none is asked."""
+    ask_model: str | None = None
+    """``STEP1X_ASK_MODEL``: name of the model at that address."""
+    ask_key: str | None = field(default=None, repr=False)
+    """``STEP1X_ASK_KEY``: what the server knows the caller by; open for servers that ask for none."""
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -28,12 +34,22 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment: Names and values; the process's own by default.
 
     Raises:
-        RequestError: A number is not a number.
+        RequestError: A number is not a number, or of an LLM's address and model only one is given.
     """
     environment = os.environ if environment is None else environment
+    ask_url, ask_model = environment.get("STEP1X_ASK_URL") or None, environment.get("STEP1X_ASK_MODEL") or None
+    if (ask_url is None) != (ask_model is None):
+        raise RequestError(
+            given=f"STEP1X_ASK_URL={ask_url or ''} and STEP1X_ASK_MODEL={ask_model or ''}",
+            expected="both, or neither",
+            remedy="Set or unset the other variable too.",
+        )
     return Settings(
         device=environment.get("STEP1X_DEVICE") or None,
         threads=_threads(environment.get("STEP1X_THREADS", "")),
+        ask_url=ask_url,
+        ask_model=ask_model,
+        ask_key=environment.get("STEP1X_ASK_KEY") or None,
     )
 
 
