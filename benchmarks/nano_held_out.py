@@ -2,7 +2,7 @@
 
 Edit gain is 1 - (squared error to the target) / (squared error of leaving the picture as it is), inside the changed pixels;
 each case is clipped at -1. Preservation is PSNR outside them, where a task leaves anything outside. Needs the pool
-(``python -m step1x_edit.data_engine.sources.build``). Run by hand: ``.venv/bin/python benchmarks/nano_held_out.py``.
+(``step1x data sources``). Run by hand: ``.venv/bin/python benchmarks/nano_held_out.py``.
 """
 
 from __future__ import annotations

@@ -1,33 +1,34 @@
-"""Pictures of packages come into the pool at its sizes, with mattes that fit other backgrounds."""
+"""Pictures come into the pool at its sizes, with mattes that fit other backgrounds."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_pool import figure, portrait
 from PIL import Image
 
-from step1x_edit.data_engine.sources.pixels import cropped_to_matte, read_cutout, read_photo, with_matte
-from step1x_edit.errors import MissingExtra
-from step1x_edit.experts.salient_matte import SalientMatte
+from step1x_edit.data_engine.sources.pixels import cropped_to_matte, reduced, with_matte
+from step1x_edit.data_engine.sources.subjects import judge_matte
 
 
-def test_a_photograph_is_reduced_to_a_short_side_of_320(tmp_path: Path) -> None:
-    Image.new("L", (900, 640), 90).save(tmp_path / "wide.png")
-    Image.new("RGB", (200, 150)).save(tmp_path / "small.png")
-    assert read_photo(tmp_path / "wide.png").shape == (320, 450, 3)
-    assert read_photo(tmp_path / "small.png").shape == (150, 200, 3)
+def test_a_photograph_is_reduced_to_its_short_side_and_never_enlarged() -> None:
+    assert reduced(Image.new("RGB", (900, 640)), 320).size == (450, 320)
+    assert reduced(Image.new("RGB", (200, 150)), 320).size == (200, 150)
 
 
-def test_a_cutout_is_cropped_to_what_can_be_seen(tmp_path: Path) -> None:
+def test_a_reduced_cutout_keeps_its_colour_up_to_the_edge() -> None:
+    disc = np.zeros((200, 200, 4), dtype=np.uint8)
+    disc[40:160, 40:160] = (200, 30, 30, 255)
+    small = np.asarray(reduced(Image.fromarray(disc), 50))
+    assert (small[small[..., 3] > 64][:, 0] > 190).all()
+
+
+def test_a_cutout_is_cropped_to_what_can_be_seen() -> None:
     wide = np.zeros((100, 300, 4), dtype=np.uint8)
     wide[10:74, 200:248] = figure(0)
     wide[0, 0, 3] = 3  # dust that nobody sees
-    Image.fromarray(wide).save(tmp_path / "stamp.png")
-    assert np.array_equal(read_cutout(tmp_path / "stamp.png"), cropped_to_matte(figure(0)))
+    assert np.array_equal(cropped_to_matte(wide, 224), cropped_to_matte(figure(0), 224))
+    assert cropped_to_matte(np.zeros((9, 9, 4), dtype=np.uint8), 224) is None
 
 
 def test_under_a_soft_edge_the_subjects_own_colour_is_kept() -> None:
@@ -41,9 +42,28 @@ def test_under_a_soft_edge_the_subjects_own_colour_is_kept() -> None:
     assert np.array_equal(rgba[soft >= 0.98][:, :3], photo[soft >= 0.98])
 
 
-def test_without_onnxruntime_the_matting_expert_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def drawn_matte(left: int, right: int, top: int = 30, bottom: int = 70) -> np.ndarray:
+    matte = np.zeros((100, 100), dtype=np.float32)
+    matte[top:bottom, left:right] = 1
+    return matte
+
+
+@pytest.mark.parametrize(
+    ("matte", "subject", "whole", "scene"),
+    [
+        (drawn_matte(30, 70), True, True, False),
+        (drawn_matte(0, 50), True, False, False),
+        (drawn_matte(0, 100, 0, 100), False, False, False),
+        (drawn_matte(0, 100, 0, 40), False, False, False),
+        (drawn_matte(40, 50, 40, 50), False, False, True),
+        (np.zeros((100, 100), dtype=np.float32), False, False, True),
+        (0.5 * drawn_matte(20, 80), False, False, True),
+        (drawn_matte(10, 40) + drawn_matte(60, 90), False, False, False),
+    ],
+    ids=["in the middle", "at one border", "everywhere", "at three borders", "tiny", "nothing", "undecided", "two"],
+)
+def test_a_matte_tells_whether_there_is_one_clear_subject(
+    matte: np.ndarray, subject: bool, whole: bool, scene: bool
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtra, match=r"step1x-edit\[data\]"):
-        SalientMatte(tmp_path)
+    verdict = judge_matte(matte)
+    assert (verdict.subject, verdict.whole, verdict.scene) == (subject, whole, scene)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["EditProgress", "edit_progress"]
+__all__ = ["EditProgress", "counting_progress", "edit_progress"]
 
 
 class EditProgress:
@@ -57,3 +57,25 @@ def edit_progress(pictures: int) -> Iterator[EditProgress]:
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield EditProgress(bar, pictures)
+
+
+@contextmanager
+def counting_progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar that is told how many are done; give the function that tells it.
+
+    Args:
+        what: What is counted, in the plural.
+        total: How many there will be, if that is known.
+    """
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed} {task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(what), total=total)
+        yield lambda done: bar.update(task, completed=done)
