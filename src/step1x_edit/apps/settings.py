@@ -19,6 +19,8 @@ class Settings:
     """``STEP1X_DEVICE``: such as ``cpu``, ``cuda`` or ``mps``; open means the best one present."""
     threads: int | None
     """``STEP1X_THREADS``: processor threads; open means torch's own choice."""
+    parts: Path | None = None
+    """``STEP1X_PARTS``: folder of the experts' part files; open means the user's cache folder."""
     ask_url: str | None = None
     """``STEP1X_ASK_URL``: OpenAI-compatible address of a multimodal LLM; open means that none is asked."""
     ask_model: str | None = None
@@ -47,6 +49,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         device=environment.get("STEP1X_DEVICE") or None,
         threads=_threads(environment.get("STEP1X_THREADS", "")),
+        parts=Path(environment["STEP1X_PARTS"]) if environment.get("STEP1X_PARTS") else None,
         ask_url=ask_url,
         ask_model=ask_model,
         ask_key=environment.get("STEP1X_ASK_KEY") or None,
