@@ -1,0 +1,108 @@
+"""Carries out ``step1x bench run``: suite, editor and experts opened, cases edited and scored, report written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from step1x_edit import __version__
+from step1x_edit.apps.cli.engine import Engine, load_editor
+from step1x_edit.apps.cli.progress import edit_progress
+from step1x_edit.benchmark.editors import SIMPLE_EDITORS, ReleaseEditor, SuiteEditor
+from step1x_edit.benchmark.report import html_report, thumbnail
+from step1x_edit.benchmark.running import run_suite, write_whole
+from step1x_edit.benchmark.scoring import score_case, summarise
+from step1x_edit.benchmark.suites import open_suite
+from step1x_edit.experts.embedded import EmbeddedExperts
+from step1x_edit.schema.score import RunSettings, TaskSummary
+
+__all__ = ["BenchOrder", "run_bench"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchOrder:
+    """What is to be run."""
+
+    suite: str
+    editor: str
+    engine: Engine | None
+    """How the release is loaded; none for editors without weights."""
+    out: Path
+    language: Literal["en", "zh"]
+    seed: int
+    preset: str
+    parts: Path | None
+
+
+def run_bench(order: BenchOrder) -> None:
+    """Edit, score, report; print the table and where the report is."""
+    suite = open_suite(order.suite)
+    experts = EmbeddedExperts(order.parts) if order.parts else EmbeddedExperts()
+    scores, shown = [], []
+    with edit_progress(1) as bar:
+        if order.engine is not None:
+            bar.loading(order.editor)
+        editor = _editor(order)
+        steps = bar.picture(0, suite.name)
+        results = run_suite(suite, editor, order.out, language=order.language, seed=order.seed)
+        for done, finished in enumerate(results, start=1):
+            scores.append(score_case(finished, experts))
+            shown.append(thumbnail(finished, scores[-1]))
+            steps(done, len(suite.cases))
+    settings = RunSettings.model_validate_json((order.out / "run.json").read_text(encoding="utf-8"))
+    summaries = summarise(scores)
+    page = html_report(settings, summaries, shown)
+    write_whole(order.out / "report.html", page.encode())
+    figures = {
+        "settings": settings.model_dump(mode="json"),
+        "summaries": [one.model_dump(mode="json") for one in summaries],
+        "cases": [one.model_dump(mode="json") for one in scores],
+    }
+    write_whole(order.out / "scores.json", (json.dumps(figures, ensure_ascii=False, indent=1) + "\n").encode())
+    console = Console()
+    console.print(_table(summaries, title=f"{order.editor} on {suite.name} ({order.language})"))
+    console.print(f"report: {order.out / 'report.html'}", soft_wrap=True)
+
+
+def _editor(order: BenchOrder) -> SuiteEditor:
+    if order.engine is None:
+        return SIMPLE_EDITORS[order.editor]()
+    loaded = load_editor(order.engine)
+    words = [__version__, *(f"{path.name}:{scale}" for path, scale in order.engine.adapters)]
+    words.append(_fingerprint(loaded.pipeline.transformer))
+    return ReleaseEditor(loaded, name=order.editor, version=" ".join(words), preset=order.preset)
+
+
+def _fingerprint(network: nn.Module) -> str:
+    """Return a short name of the weights, from a few values of each: other weights, another run."""
+    digest = hashlib.sha256()
+    for name, weight in network.named_parameters():
+        digest.update(f"{name} {weight.flatten()[:64].tolist()}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _table(summaries: tuple[TaskSummary, ...], *, title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("task")
+    for head in ("cases", "gain mean", "median", "outside dB", "perceptual", "object", "direction"):
+        table.add_column(head, justify="right")
+    for one in summaries:
+        table.add_row(
+            one.task.paper_name if one.task else "all tasks alike",
+            str(one.cases),
+            f"{one.gain_mean:+.2f}",
+            f"{one.gain_median:+.2f}",
+            "-" if one.psnr_outside is None else f"{one.psnr_outside:.1f}",
+            "-" if one.perceptual_outside is None else f"{one.perceptual_outside:.3f}",
+            "-" if one.object_right is None else f"{one.object_right:.0%} of {one.object_cases}",
+            "-" if one.colour_direction is None else f"{one.colour_direction:+.2f}",
+            end_section=one.task is None or one is summaries[-2],
+        )
+    return table
