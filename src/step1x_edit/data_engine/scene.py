@@ -13,11 +13,23 @@ from jaxtyping import Bool, Float32, UInt8
 
 from step1x_edit.data_engine.objects import ObjectClass
 
-__all__ = ["Placed", "Scene", "footprint", "in_the_light_of", "render"]
+__all__ = ["FAINT", "Placed", "Scene", "Shade", "footprint", "in_the_light_of", "render"]
 
 Canvas = Float32[np.ndarray, "height width 3"]
 FAINT = 0.02
 """Shadow weaker than this is dropped, so that a shadow has an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shade:
+    """A shadow on the ground, as a map around its object."""
+
+    dark: Float32[np.ndarray, "height width 1"]
+    """0 lit, 1 black."""
+    down: int
+    """Row of its top left corner below the object's."""
+    right: int
+    """Column of its top left corner to the right of the object's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +43,9 @@ class Placed:
     top: int
     left: int
     shadow: float
-    """Darkness of its contact shadow, 0..1."""
+    """Darkness of its contact shadow, 0..1; the whole of it, where ``shade`` gives the shape."""
+    shade: Shade | None = None
+    """Its shadow's shape; a spot under the feet when not given."""
     source: str = ""
     """Id of the picture it was cut from."""
 
@@ -113,6 +127,8 @@ def _shade(one: Placed, size: tuple[int, int]) -> tuple[tuple[slice, slice], Flo
     rows, columns = one.alpha.shape[:2]
     if not one.shadow:
         return (slice(0, 0), slice(0, 0)), np.zeros((0, 0, 1), dtype=np.float32)
+    if one.shade is not None:
+        return _shaped(one, one.shade, size)
     feet = np.flatnonzero(one.alpha[-max(1, rows // 6) :, :, 0].max(axis=0) > 0.5)
     first, last = (feet[0], feet[-1]) if len(feet) else (0, columns - 1)
     across = 0.6 * (last - first + 1) + 1
@@ -128,3 +144,16 @@ def _shade(one: Placed, size: tuple[int, int]) -> tuple[tuple[slice, slice], Flo
     shade = one.shadow * np.exp(-(x**2 + y**2))
     shade[shade < FAINT] = 0
     return (region[0], region[1]), shade[..., None].astype(np.float32)
+
+
+def _shaped(
+    one: Placed, shade: Shade, size: tuple[int, int]
+) -> tuple[tuple[slice, slice], Float32[np.ndarray, "rows columns 1"]]:
+    """Return the part of a shadow's map that lies in the picture, and where."""
+    starts = (one.top + shade.down, one.left + shade.right)
+    region, inside = [], []
+    for start, extent, limit in zip(starts, shade.dark.shape[:2], size, strict=True):
+        low, high = min(limit, max(0, start)), max(0, min(limit, start + extent))
+        region.append(slice(low, max(low, high)))
+        inside.append(slice(low - start, max(low, high) - start))
+    return (region[0], region[1]), one.shadow * shade.dark[inside[0], inside[1]]

@@ -9,11 +9,14 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from step1x_edit.data_engine.instructions import Place, colours, places
+from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.objects import ObjectClass, object_class, object_classes
 from step1x_edit.data_engine.pool import Picture, Pool, Split
 from step1x_edit.data_engine.scene import Placed, Scene, in_the_light_of
+from step1x_edit.data_engine.sceneries import Scenery
 from step1x_edit.errors import DataError
 from step1x_edit.experts.expert_set import ExpertSet
+from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["Stage", "side_of"]
 
@@ -29,12 +32,16 @@ STUDIO = 0.12
 """How often a background is a plain, softly lit wall instead of a photograph."""
 SUBJECT = ObjectClass(name="subject", zh="主体", measure="个", recolour=False)
 """What the subject of a photograph is called when it belongs to no class."""
+MOST_TAKEN = 0.32
+"""Share of the largest square that a subject may take when it is to be removed."""
 TRIES, TRIES_ALONE = 12, 4
 """Spots drawn for an object beside others, and alone; the freest one, where it can be seen, is taken."""
 CAMOUFLAGE = 0.4
 """Cost of a spot where an object cannot be told from what is behind it; full overlap with another object costs 1."""
 TOLD_APART = 60.0
 """Difference in mean levels (0..255) between an object and what is behind it that needs no better spot."""
+UNSAID = Place(name="", en=(), zh=(), x=(0.4, 0.6), y=(0.5, 0.66))
+"""Where an object goes when nothing is said: near the middle, so that the same wish has one answer, not any."""
 CLEARLY_ASIDE = 0.37
 """An object whose middle is nearer to an edge than this fraction lies on that side."""
 
@@ -60,6 +67,7 @@ class Stage:
         self._scenes = pool.photos(split, scenes_only=True)
         self._cutouts = pool.cutouts(split)
         self._subjects = pool.subjects(split)
+        self._removable: list[Picture] | None = None
         self._photo_of = {one.id: one for one in self._photos}
         self.classes = [one for name, one in object_classes().items() if name in self._cutouts]
         if not self._scenes or len(self.classes) < len(SIDES):
@@ -107,6 +115,31 @@ class Stage:
             objects.append(self.put(empty.background, what, rng, count=count, place=where, beside=objects))
         return replace(empty, objects=tuple(reversed(objects)))
 
+    def addition(self, rng: np.random.Generator, *, with_place: float) -> tuple[Scene, Place | None]:
+        """Set up a scene whose last object is new, and say where it is.
+
+        Args:
+            rng: Makes all choices, the number of objects too.
+            with_place: How often the place is to be said.
+
+        Returns:
+            The scene, and the new object's place if that is to be said.
+        """
+        known = list(places().values())
+        place = known[int(rng.integers(len(known)))] if rng.random() < with_place else None
+        count = mixture().object_count(EditTask.SUBJECT_ADDITION, rng)
+        return self.scene(rng, count=count, place=place or UNSAID), place
+
+    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed:
+        """Put an object of a class that the scene does not show where one of its objects stands."""
+        present = {one.what for one in scene.objects}
+        absent = [what for what in self.classes if what not in present]
+        return self.instead_of(scene.background, old, absent[int(rng.integers(len(absent)))], rng)
+
+    def elsewhere(self, scene: Scene, rng: np.random.Generator) -> tuple[Scene, Scenery] | None:  # noqa: ARG002
+        """Return the objects of a scene in another scenery; None on a stage that knows no sceneries."""
+        return None
+
     def photographed_subject(self, rng: np.random.Generator, *, recolourable: bool = False) -> Scene | None:
         """Return a photograph as a scene of one object: its own subject, at its own place, with its own shadow.
 
@@ -120,9 +153,25 @@ class Stage:
         able = [one for one in self._subjects if not recolourable or (one.label and class_of(one).recolour)]
         if not able:
             return None
-        picture = able[int(rng.integers(len(able)))]
+        return self._photograph(able[int(rng.integers(len(able)))], rng)
+
+    def removable_subject(self, rng: np.random.Generator) -> Scene | None:
+        """Return a photograph, shown as whole as a square allows, whose named subject leaves most of it free.
+
+        Returns:
+            The scene of one object, or None when the split has no such photograph.
+        """
+        if self._removable is None:
+            named = [one for one in self._subjects if one.label]
+            self._removable = [one for one in named if _share(self._pool.image(one)) < MOST_TAKEN]
+        if not self._removable:
+            return None
+        return self._photograph(self._removable[int(rng.integers(len(self._removable)))], rng, at_least=0.92)
+
+    def _photograph(self, picture: Picture, rng: np.random.Generator, *, at_least: float = 0.8) -> Scene:
+        """Return a square of a photograph around its subject as a scene of one object."""
         rgba = self._pool.image(picture)
-        window = _around(rgba[..., 3], rng)
+        window = _around(rgba[..., 3], rng, at_least=at_least)
         rgba, photo = (self._resized(pixels[window]) for pixels in (rgba, self._pool.image(self._photo_of[picture.id])))
         subject = Placed(
             what=class_of(picture),
@@ -235,9 +284,12 @@ def _scaled(rgba: Image.Image, side: float) -> UInt8[np.ndarray, "rows columns 4
     return np.asarray(rgba.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0))
 
 
-def side_of(one: Placed, size: int) -> Place | None:
-    """Return the side an object clearly lies on, left or right, if it does."""
-    across = one.middle[0] / size
+def side_of(across: float) -> Place | None:
+    """Return the side an object clearly lies on, left or right, if it does.
+
+    Args:
+        across: Where its middle is, as a fraction of the width from the left edge.
+    """
     if across < CLEARLY_ASIDE:
         return places()["left"]
     return places()["right"] if across > 1 - CLEARLY_ASIDE else None
@@ -248,9 +300,17 @@ def class_of(picture: Picture) -> ObjectClass:
     return object_class(picture.label, picture.label_zh) if picture.label else SUBJECT
 
 
-def _around(matte: UInt8[np.ndarray, "height width"], rng: np.random.Generator) -> tuple[slice, slice]:
+def _share(rgba: Rgba) -> float:
+    """Return how much of the largest square of a photograph its subject takes, 0..1."""
+    matte = rgba[::4, ::4, 3] > 127
+    return float(matte.sum() / min(matte.shape) ** 2)
+
+
+def _around(
+    matte: UInt8[np.ndarray, "height width"], rng: np.random.Generator, *, at_least: float
+) -> tuple[slice, slice]:
     """Draw a square window that shows a subject, whole if it fits."""
-    side = int(min(matte.shape) * rng.uniform(0.8, 1.0))
+    side = int(min(matte.shape) * rng.uniform(at_least, 1.0))
     window = []
     for axis, extent in ((1, matte.shape[0]), (0, matte.shape[1])):
         seen = np.flatnonzero(matte.max(axis=axis) > 127)

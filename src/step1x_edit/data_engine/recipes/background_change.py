@@ -1,15 +1,23 @@
-"""Background change: the same subject before one plain, named colour (report, section 3.1)."""
+"""Background change: the same subject before another background (report, section 3.1).
+
+The report repaints the complement of the subject's mask with FLUX Fill. Here the new background is a plain, named
+colour or, on a stage that knows sceneries, another photograph in the light of the first, so that the subject itself
+stays as it was to the bit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from step1x_edit.data_engine.instructions import Colour, colours
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
-from step1x_edit.data_engine.scene import Scene, render
+from step1x_edit.data_engine.record import boxes_of, done_here
+from step1x_edit.data_engine.scene import Placed, Scene, render
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
@@ -26,25 +34,32 @@ SAME_COLOUR = 40
 
 
 def change_background(stage: Stage, rng: np.random.Generator) -> EditPair:
-    """Make one pair that puts what is shown before a plain colour."""
+    """Make one pair that puts what is shown before a plain colour or another scenery."""
     photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
     scene = photographed or stage.scene(rng, count=mixture().object_count(TASK, rng))
-    colour = _other_colour(scene, rng)
-    plain = np.broadcast_to(np.array(colour.rgb, dtype=np.uint8), scene.background.shape)
-    opaque = np.zeros((stage.size, stage.size), dtype=bool)
-    for one in scene.objects:
-        opaque[one.box] |= one.alpha[..., 0] == 1
-    named = len(scene.objects) == 1 and rng.random() < SUBJECT_NAMED
-    key = f"{TASK.value}-named" if named else TASK.value
-    subject = scene.objects[-1].what if named else None
+    elsewhere = stage.elsewhere(scene, rng)
+    if elsewhere is None:
+        colour = _other_colour(scene, rng)
+        plain = np.broadcast_to(np.array(colour.rgb, dtype=np.uint8), scene.background.shape)
+        objects = tuple(replace(one, shadow=0.0) for one in scene.objects)
+        after, wish, detail = Scene(background=plain, objects=objects), Wish(key=TASK.value, colour=colour), colour.name
+    else:
+        after, scenery = elsewhere
+        wish, detail = Wish(key=f"{TASK.value}-scene", scenery=scenery), scenery.name
+    if len(scene.objects) == 1 and rng.random() < SUBJECT_NAMED:
+        wish = replace(wish, key=f"{wish.key}-named", subject=scene.objects[-1].what)
+    reference, target = render(scene.background, scene.objects), render(after.background, after.objects)
     return EditPair(
-        reference=render(scene.background, scene.objects),
-        target=render(plain, [replace(one, shadow=0.0) for one in scene.objects]),
-        # A shadow of one object may fall on another that stands behind it.
-        changed=~opaque | _shaded(scene),
-        wish=Wish(key=key, subject=subject, colour=colour),
+        reference=reference,
+        target=target,
+        # Soft rims change, and so does an object on which the shadow of another falls in one of the pictures only.
+        changed=~_opaque(scene.objects, stage.size) | (reference != target).any(axis=-1),
+        wish=wish,
         task=TASK,
-        detail=colour.name,
+        detail=detail,
+        boxes=boxes_of(scene.objects, stage.size),
+        sources=tuple(dict.fromkeys((*scene.sources, *after.sources))),
+        stages=(done_here("compose", "compositing"),),
     )
 
 
@@ -54,7 +69,8 @@ def _other_colour(scene: Scene, rng: np.random.Generator) -> Colour:
     return others[int(rng.integers(len(others)))]
 
 
-def _shaded(scene: Scene) -> np.ndarray:
-    """Return where rendering with and without shadows gives different pixels."""
-    bare = render(scene.background, [replace(one, shadow=0.0) for one in scene.objects])
-    return (bare != render(scene.background, scene.objects)).any(axis=-1)
+def _opaque(objects: Sequence[Placed], size: int) -> Bool[np.ndarray, "size size"]:
+    opaque = np.zeros((size, size), dtype=bool)
+    for one in objects:
+        opaque[one.box] |= one.alpha[..., 0] == 1
+    return opaque

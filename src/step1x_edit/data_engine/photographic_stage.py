@@ -1,0 +1,351 @@
+"""The stage for data that people look at: photographic cut-outs put where they belong, as if photographed there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from step1x_edit.data_engine.compositing.backdrop import backdrop_like, carried_over
+from step1x_edit.data_engine.compositing.edges import clean_edges
+from step1x_edit.data_engine.compositing.ground import ground_of
+from step1x_edit.data_engine.compositing.habitats import Habitat, KnownScene, Surface, habitats, is_fit, known_scenes
+from step1x_edit.data_engine.compositing.light import lit_side
+from step1x_edit.data_engine.compositing.settling import Surround, settled, surround_of
+from step1x_edit.data_engine.compositing.studio import FLOOR, studio
+from step1x_edit.data_engine.instructions import Place
+from step1x_edit.data_engine.mixture import mixture
+from step1x_edit.data_engine.objects import ObjectClass, object_class
+from step1x_edit.data_engine.pool import Picture, Pool, Split
+from step1x_edit.data_engine.scene import Placed, Scene
+from step1x_edit.data_engine.sceneries import Scenery, sceneries
+from step1x_edit.data_engine.stage import Stage, side_of
+from step1x_edit.errors import DataError
+from step1x_edit.experts.expert_set import ExpertSet
+from step1x_edit.schema.tasks import EditTask
+
+__all__ = ["PhotographicStage"]
+
+Rgb = UInt8[np.ndarray, "size size 3"]
+Rgba = UInt8[np.ndarray, "rows columns 4"]
+STUDIO = 0.3
+"""How often the scene is a studio table: the only place for most food and things."""
+MOST_GAIN = 1.35
+"""A cut-out is not enlarged beyond this; it would be softer than any photograph around it."""
+SMALLEST = 0.14
+"""Long side below which an object is not worth a wish, as a fraction of the picture's side."""
+FAR = 0.6
+"""Size of an object at the far end of the ground relative to its near end."""
+SPOTS = 24
+"""Spots tried for an object."""
+MOST_COVERED = 0.25
+"""Share of the smaller of two boxes that may be shared: objects may touch, not hide each other."""
+WINDOWS = 12
+"""Windows tried for one that shows ground."""
+SEEN_GROUND = 0.4
+"""Share of a window's width that ground must take."""
+ELSEWHERE, ELSEWHERE_TRIES = 0.7, 40
+"""How often the new background is a scenery, and how many windows are tried for one."""
+PERCHES = frozenset({"bird", "owl"})
+"""Photographed on a branch or in the air more often than on the ground."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """Where things may be in a square picture: left, top, right, bottom in fractions."""
+
+    surface: Surface
+    box: tuple[float, float, float, float]
+
+
+class PhotographicStage(Stage):
+    """Sets up scenes that are to look like photographs.
+
+    Where the plain stage puts any object anywhere, here land animals and vehicles stand on ground, food and things on
+    a table, fish swim and balloons fly, each at a size that is believed, in the light, sharpness and grain of the place.
+
+    Args:
+        pool: Where pictures come from.
+        size: Side of the square pictures, in pixels.
+        split: Which part of the pool is used.
+        experts: Models that recipes may ask; without them only composed scenes are made.
+
+    Raises:
+        DataError: The split has no scene, or no photographic cut-out.
+    """
+
+    def __init__(self, pool: Pool, *, size: int, split: Split, experts: ExpertSet | None = None) -> None:
+        super().__init__(pool, size=size, split=split, experts=experts)
+        self._fit = {
+            name: fit for name, all_of_it in self._cutouts.items() if (fit := [one for one in all_of_it if is_fit(one)])
+        }
+        self._habitats = {
+            one.name: (one, sorted(one.objects & set(self._fit))) for one in habitats() if one.objects & set(self._fit)
+        }
+        self._clean: dict[str, Rgba] = {}
+        self._on: dict[Surface, list[Picture]] = {"land": [], "table": [], "sky": [], "water": []}
+        for picture in self._scenes:
+            known = known_scenes().get(picture.id)
+            if known is None:
+                self._on["land"].append(picture)
+            elif known.surface is not None:
+                self._on[known.surface].append(picture)
+        self._named = [one for one in self._photos if one.id in known_scenes()]
+        if not self._habitats:
+            raise DataError(
+                given=f"a pool whose split {split!r} has no photographic cut-out",
+                expected="cut-outs of classes that have a habitat",
+                remedy="Build the starter pool, or use the other split.",
+            )
+
+    def scene(self, rng: np.random.Generator, *, count: int, place: Place | None = None) -> Scene:  # noqa: ARG002
+        """Set up a scene of up to ``count`` objects of one habitat, back to front; the last one is covered by nothing.
+
+        Args:
+            rng: Makes all choices.
+            count: How many objects at most; fewer where there is no room.
+            place: Not used: objects go where they can be. :meth:`addition` names the place afterwards.
+        """
+        while True:
+            names = list(self._habitats)
+            habitat, classes = self._habitats[names[int(rng.integers(len(names)))]]
+            found = self._room_for(habitat, rng)
+            if found is None:
+                continue
+            empty, ground = found
+            objects = self._placed(empty.background, ground, habitat, classes, count, rng)
+            if objects:
+                return replace(empty, objects=tuple(sorted(objects, key=_feet)))
+
+    def addition(self, rng: np.random.Generator, *, with_place: float) -> tuple[Scene, Place | None]:
+        """Set up a scene whose last object is new, and name where it is if that is to be said and has a name."""
+        scene = self.scene(rng, count=mixture().object_count(EditTask.SUBJECT_ADDITION, rng))
+        said = rng.random() < with_place
+        return scene, side_of(scene.objects[-1].middle[0] / self.size) if said else None
+
+    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed:
+        """Put another object of the same habitat where one stands."""
+        present = {one.what.name for one in scene.objects} | {old.what.name}
+        habitat = self._habitat_of(old.what.name)
+        able = [name for name in self._habitats[habitat.name][1] if name not in present] if habitat else []
+        able = able or [name for name in self._fit if name not in present]
+        name = able[int(rng.integers(len(able)))]
+        return self.instead_of(scene.background, old, object_class(name), rng)
+
+    def instead_of(self, background: Rgb, old: Placed, what: ObjectClass, rng: np.random.Generator) -> Placed:
+        """Put an object of a class where another stands, of like size and on the same ground."""
+        seen = np.flatnonzero(old.alpha[..., 0].max(axis=1) > 0.3), np.flatnonzero(old.alpha[..., 0].max(axis=0) > 0.3)
+        (first, last), (start, end) = ((int(one[0]), int(one[-1])) for one in seen)
+        side = max(last - first, end - start) * rng.uniform(0.9, 1.1)
+        surround = surround_of(background)
+        rgba, source = self._cutout_for(object_class(what.name), side, surround, rng)
+        floats = old.what.floats or what.floats
+        middle = old.top + (first + last) / 2
+        top = round(middle - rgba.shape[0] / 2) if floats else old.top + last + 1 - rgba.shape[0]
+        left = round(old.left + (start + end) / 2 - rgba.shape[1] / 2)
+        top, left = (max(0, min(at, self.size - extent)) for at, extent in zip((top, left), rgba.shape, strict=False))
+        return settled(surround, rgba, what, top=top, left=left, stands=not floats, rng=rng, source=source)
+
+    def _room_for(self, habitat: Habitat, rng: np.random.Generator) -> tuple[Scene, _Ground] | None:
+        if habitat.on == "table" and (not self._on["table"] or rng.random() < 0.75):
+            return Scene(background=studio(self.size, rng), objects=()), _Ground(surface="table", box=FLOOR)
+        if habitat.on == "land" and rng.random() < 0.08:
+            return Scene(background=studio(self.size, rng), objects=()), _Ground(surface="land", box=FLOOR)
+        choices = self._on[habitat.on]
+        if not choices:
+            return None
+        picture = choices[int(rng.integers(len(choices)))]
+        pixels, known = self._pool.image(picture), known_scenes().get(picture.id)
+        for _ in range(WINDOWS):
+            window = self._window(pixels.shape, known, rng)
+            ground = _seen(known, window, pixels.shape) if known else None
+            if known and ground is None:
+                continue
+            background = self._resized(pixels[window])
+            ground = ground or _unknown_ground(background)
+            return None if ground is None else (Scene(background=background, objects=(), source=picture.id), ground)
+        return None
+
+    def _window(
+        self, shape: tuple[int, ...], known: KnownScene | None, rng: np.random.Generator
+    ) -> tuple[slice, slice]:
+        short = min(shape[:2])
+        side = int(short * rng.uniform(max(0.7, min(1.0, self.size / short)), 1.0))
+        top, left = (int(rng.integers(extent - side + 1)) for extent in shape[:2])
+        if known is None or known.surface in ("land", "table"):
+            # Ground is below: the window keeps the picture's lower edge.
+            top = shape[0] - side
+        return slice(top, top + side), slice(left, left + side)
+
+    def _placed(
+        self,
+        background: Rgb,
+        ground: _Ground,
+        habitat: Habitat,
+        classes: Sequence[str],
+        count: int,
+        rng: np.random.Generator,
+    ) -> list[Placed]:
+        surround = surround_of(background)
+        objects: list[Placed] = []
+        for name in (classes[index] for index in rng.permutation(len(classes))[:count]):
+            scale = 1.0 if count == 1 else 0.8
+            placed = self._put_on(surround, ground, habitat, name, scale, objects, rng)
+            if placed is not None:
+                objects.append(placed)
+        return objects
+
+    def _put_on(
+        self,
+        surround: Surround,
+        ground: _Ground,
+        habitat: Habitat,
+        name: str,
+        scale: float,
+        beside: Sequence[Placed],
+        rng: np.random.Generator,
+    ) -> Placed | None:
+        what = object_class(name)
+        nearest = self.size * rng.uniform(*habitat.sides) * scale
+        rgba, source = self._cutout_for(what, nearest, surround, rng)
+        left, top, right, bottom = ground.box
+        for _ in range(SPOTS):
+            x, y = rng.uniform(left, right) * self.size, rng.uniform(top, bottom) * self.size
+            depth = 1 - (y / self.size - top) / max(bottom - top, 0.05) if habitat.on == "land" else 0.0
+            factor = 1 - (1 - FAR) * min(1.0, max(0.0, depth)) * min(1.0, (bottom - top) / 0.25)
+            rows, columns = (max(4, round(extent * factor)) for extent in rgba.shape[:2])
+            row = round(y - (rows if habitat.on in ("land", "table") else rows / 2))
+            column = round(x - columns / 2)
+            inside = (
+                row >= 0.02 * self.size and column >= 0 and row + rows <= self.size and column + columns <= self.size
+            )
+            if not inside or max(rows, columns) < SMALLEST * self.size:
+                continue
+            if any(_shared((row, column), (rows, columns), other) > MOST_COVERED for other in beside):
+                continue
+            stands = habitat.on in ("land", "table")
+            sized = _fitted(rgba, (rows, columns))
+            return settled(surround, sized, what, top=row, left=column, stands=stands, rng=rng, source=source)
+        return None
+
+    def _cutout_for(
+        self, what: ObjectClass, side: float, surround: Surround, rng: np.random.Generator
+    ) -> tuple[Rgba, str]:
+        """Draw a cut-out of a class that is large enough, with clean edges, turned to the light."""
+        choices = self._fit.get(what.name) or self._cutouts[what.name]
+        large = [one for one in choices if max(one.width, one.height) * MOST_GAIN >= side] or sorted(
+            choices, key=lambda one: -max(one.width, one.height)
+        )[:1]
+        chosen = large[int(rng.integers(len(large)))]
+        if chosen.id not in self._clean:
+            self._clean[chosen.id] = clean_edges(self._pool.image(chosen))
+        rgba = self._clean[chosen.id]
+        scale = min(side / max(rgba.shape[:2]), MOST_GAIN)
+        sized = _fitted(rgba, (max(4, round(rgba.shape[0] * scale)), max(4, round(rgba.shape[1] * scale))))
+        own = lit_side(sized[..., :3].astype(np.float32), sized[..., 3:].astype(np.float32) / 255)
+        turned = own * surround.light.side < 0 or (own == 0 and rng.random() < 0.5)
+        return (np.ascontiguousarray(sized[:, ::-1]) if turned else sized), chosen.id
+
+    def elsewhere(self, scene: Scene, rng: np.random.Generator) -> tuple[Scene, Scenery] | None:
+        """Return the objects of a scene in another scenery, where there is one in which they can be."""
+        if rng.random() >= ELSEWHERE:
+            return None
+        feet = [self._feet_of(one) for one in scene.objects]
+        cut_off = all(one is None for one in feet)
+        if not cut_off and not all(
+            one is not None and self._walks(one_object) for one, one_object in zip(feet, scene.objects, strict=True)
+        ):
+            return None
+        present = known_scenes().get(scene.source)
+        for _ in range(ELSEWHERE_TRIES):
+            picture = self._named[int(rng.integers(len(self._named)))]
+            known = known_scenes()[picture.id]
+            if present is not None and known.scenery == present.scenery:
+                continue
+            pixels = self._pool.image(picture)
+            window = self._window(pixels.shape, known, rng)
+            if not cut_off and not _bears(known, window, pixels.shape, [one for one in feet if one is not None]):
+                continue
+            backdrop = backdrop_like(self._resized(pixels[window]), scene.background, far=cut_off, rng=rng)
+            objects = tuple(carried_over(one, backdrop, stands=not cut_off, rng=rng) for one in scene.objects)
+            return Scene(background=backdrop, objects=objects, source=picture.id), sceneries()[known.scenery]
+        return None
+
+    def _feet_of(self, one: Placed) -> tuple[float, float, float] | None:
+        """Return where an object stands: left and right of its foot, and its lowest row, in fractions; None if cut off."""
+        seen = one.alpha[..., 0] > 0.5
+        rows = np.flatnonzero(seen.any(axis=1))
+        if not len(rows) or one.top + rows[-1] >= self.size - 2:
+            return None
+        low = np.flatnonzero(seen[max(0, rows[-1] - max(2, len(rows) // 12)) : rows[-1] + 1].any(axis=0))
+        return (one.left + low[0]) / self.size, (one.left + low[-1]) / self.size, (one.top + rows[-1]) / self.size
+
+    def _walks(self, one: Placed) -> bool:
+        habitat = self._habitat_of(one.what.name)
+        return habitat is not None and habitat.on == "land" and one.what.name not in PERCHES
+
+    def _habitat_of(self, name: str) -> Habitat | None:
+        return next((one for one, _ in self._habitats.values() if name in one.objects), None)
+
+
+def _fitted(rgba: Rgba, size: tuple[int, int]) -> Rgba:
+    if rgba.shape[:2] == size:
+        return rgba
+    picture = Image.fromarray(np.ascontiguousarray(rgba))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.LANCZOS))
+
+
+def _feet(one: Placed) -> int:
+    return one.top + one.alpha.shape[0]
+
+
+def _seen(known: KnownScene, window: tuple[slice, slice], shape: tuple[int, ...]) -> _Ground | None:
+    """Return the part of a known ground that a window shows, in fractions of the window, if that is enough."""
+    if known.surface is None:
+        return None
+    height, width = shape[:2]
+    side = window[0].stop - window[0].start
+    left, right = ((at * width - window[1].start) / side for at in (known.box[0], known.box[2]))
+    top, bottom = ((at * height - window[0].start) / side for at in (known.box[1], known.box[3]))
+    box = max(0.03, left), max(0.05, top), min(0.97, right), min(0.98, bottom)
+    if box[2] - box[0] < SEEN_GROUND or box[3] - box[1] < 0.03:
+        return None
+    return _Ground(surface=known.surface, box=box)
+
+
+def _bears(
+    known: KnownScene,
+    window: tuple[slice, slice],
+    shape: tuple[int, ...],
+    feet: Sequence[tuple[float, float, float]],
+) -> bool:
+    """Tell whether a window of a photograph has land under all feet (left, right, row in fractions)."""
+    ground = _seen(known, window, shape) if known.surface == "land" else None
+    if ground is None:
+        return False
+    left, top, right, bottom = ground.box
+    return all(left <= start and end <= right and top <= row <= bottom + 0.02 for start, end, row in feet)
+
+
+def _unknown_ground(background: Rgb) -> _Ground | None:
+    ground = ground_of(background)
+    if ground is None:
+        return None
+    rows, columns = np.nonzero(ground.standable)
+    cells = len(ground.standable)
+    # Near the horizon everything is far away: feet stay in the nearer part.
+    top = max(0.72, (rows.min() + 0.4 * (rows.max() - rows.min())) / cells)
+    left, right = np.quantile(columns, (0.05, 0.95)) / cells
+    return _Ground(surface="land", box=(float(left), float(top), float(right), 0.98)) if top < 0.92 else None
+
+
+def _shared(spot: tuple[int, int], size: tuple[int, int], other: Placed) -> float:
+    """Return how much of the smaller of two boxes the two share, 0..1."""
+    shared, areas = 1.0, [1.0, 1.0]
+    for start, extent, taken in zip(spot, size, other.box, strict=True):
+        shared *= max(0, min(start + extent, taken.stop) - max(start, taken.start))
+        areas = [areas[0] * extent, areas[1] * (taken.stop - taken.start)]
+    return shared / min(areas)
