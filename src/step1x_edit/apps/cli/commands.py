@@ -48,8 +48,11 @@ COMMANDS = {
     ),
     "bench": Entry(
         "bench",
-        "Measure editors: run.",
-        {"run": Entry("run", "Run an editor over a suite; a table and an HTML report.")},
+        "Measure editors: run, suite.",
+        {
+            "run": Entry("run", "Run an editor over a suite; a table and an HTML report."),
+            "suite": Entry("suite", "Make a suite of held-out cases from a pool."),
+        },
     ),
 }
 
