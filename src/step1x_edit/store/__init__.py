@@ -11,8 +11,17 @@ A store is a folder::
 """
 
 from step1x_edit.store.folder import StoreInfo, read_store_info
+from step1x_edit.store.lock import locked
 from step1x_edit.store.manifest import Manifest, open_store, read_manifest, seal_store
-from step1x_edit.store.reading import StoredTriplet, read_encoded, read_records, read_rejections, read_triplets
+from step1x_edit.store.reading import (
+    StoredTriplet,
+    read_encoded,
+    read_records,
+    read_rejections,
+    read_shard,
+    read_triplets,
+    read_uids,
+)
 from step1x_edit.store.shard import EncodedTriplet, Shard, ShardFacts, encode_triplet, write_shard
 
 __all__ = [
@@ -23,13 +32,16 @@ __all__ = [
     "StoreInfo",
     "StoredTriplet",
     "encode_triplet",
+    "locked",
     "open_store",
     "read_encoded",
     "read_manifest",
     "read_records",
     "read_rejections",
+    "read_shard",
     "read_store_info",
     "read_triplets",
+    "read_uids",
     "seal_store",
     "write_shard",
 ]

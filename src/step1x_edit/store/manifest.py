@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from step1x_edit.errors import DataError, RequestError
 from step1x_edit.store.folder import read_store_info
 from step1x_edit.store.index import write_index
+from step1x_edit.store.lock import LOCK
 from step1x_edit.store.shard import written_whole
 
 __all__ = ["MANIFEST", "Manifest", "open_store", "read_manifest", "seal_store"]
@@ -29,7 +30,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     """Of the files; raised when an older reader would misread them."""
     pipeline_version: str
-    settings: dict[str, JsonValue]
+    settings: dict[str, Any]
     """Everything that decides what an attempt gives; another value, another store."""
     shard_attempts: int
     """Attempts of a shard."""
@@ -47,7 +48,7 @@ class Manifest(BaseModel):
 
 
 def open_store(
-    folder: Path, *, settings: Mapping[str, JsonValue], pipeline_version: str, attempts: int, shard_attempts: int
+    folder: Path, *, settings: Mapping[str, Any], pipeline_version: str, attempts: int, shard_attempts: int
 ) -> Manifest:
     """Begin a store, or go on with one that was begun with the same settings.
 
@@ -66,7 +67,8 @@ def open_store(
         DataError: The disk is full, or the manifest there is damaged.
     """
     if not (folder / MANIFEST).is_file():
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / FOLDERS[0]).is_dir():
+        others = [path for path in folder.glob("*") if path.name not in (LOCK, *FOLDERS)]
+        if others and not (folder / FOLDERS[0]).is_dir():
             raise RequestError(
                 given=f"{folder}, which holds other things",
                 expected="a new folder, an empty one, or a store",
@@ -127,7 +129,7 @@ def seal_store(folder: Path) -> Manifest:
     return sealed
 
 
-def _continued(folder: Path, settings: dict[str, JsonValue], pipeline_version: str, attempts: int) -> Manifest:
+def _continued(folder: Path, settings: dict[str, Any], pipeline_version: str, attempts: int) -> Manifest:
     before = read_manifest(folder)
     then = {**before.settings, "version": before.pipeline_version}
     now = {**settings, "version": pipeline_version}

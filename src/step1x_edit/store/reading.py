@@ -15,9 +15,17 @@ from step1x_edit.schema.triplet import EditTriplet, Rejection
 from step1x_edit.store.columns import PICTURES, arrow
 from step1x_edit.store.folder import read_store_info
 from step1x_edit.store.picture_codec import decode_picture
-from step1x_edit.store.shard import ROW_GROUP, EncodedTriplet, ShardFacts, rejections_path, triplets_path
+from step1x_edit.store.shard import ROW_GROUP, EncodedTriplet, Shard, ShardFacts, rejections_path, triplets_path
 
-__all__ = ["StoredTriplet", "read_encoded", "read_records", "read_rejections", "read_triplets", "shard_triplets"]
+__all__ = [
+    "StoredTriplet",
+    "read_encoded",
+    "read_records",
+    "read_rejections",
+    "read_shard",
+    "read_triplets",
+    "read_uids",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,7 @@ def read_encoded(folder: Path) -> Iterator[EncodedTriplet]:
         DataError: There is no store.
     """
     for facts in read_store_info(folder).shards:
-        yield from shard_triplets(folder, facts)
+        yield from _shard_triplets(folder, facts)
 
 
 def read_records(folder: Path) -> Iterator[EditTriplet]:
@@ -80,8 +88,24 @@ def read_rejections(folder: Path) -> Iterator[Rejection]:
             yield Rejection.model_validate(row)
 
 
-def shard_triplets(folder: Path, facts: ShardFacts) -> Iterator[EncodedTriplet]:
-    """Yield the triplets of one shard with their pictures as the files they are."""
+def read_shard(folder: Path, facts: ShardFacts) -> Shard:
+    """Read one shard as it was written."""
+    return Shard(
+        number=facts.number,
+        first_attempt=facts.first_attempt,
+        attempts=facts.attempts,
+        split=facts.split,
+        triplets=list(_shard_triplets(folder, facts)),
+        rejections=[Rejection.model_validate(row) for row in _rows(rejections_path(folder, facts.number))],
+    )
+
+
+def read_uids(folder: Path, facts: ShardFacts) -> list[str]:
+    """Read the uids of a shard's triplets."""
+    return [row["uid"] for row in _rows(triplets_path(folder, facts.number, facts.split), columns=["uid"])]
+
+
+def _shard_triplets(folder: Path, facts: ShardFacts) -> Iterator[EncodedTriplet]:
     for row in _rows(triplets_path(folder, facts.number, facts.split)):
         reference, target = (row.pop(name)["bytes"] for name in PICTURES)
         yield EncodedTriplet(record=EditTriplet.model_validate(row), reference=reference, target=target)
