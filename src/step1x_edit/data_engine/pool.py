@@ -93,6 +93,10 @@ class Pool:
         shape = (picture.height, picture.width, picture.channels)
         return self._pixels[picture.offset : picture.offset + picture.size_bytes].reshape(shape)
 
+    def permissive(self) -> Pool:
+        """Return the pool of those pictures only that may be passed on with a notice."""
+        return Pool([one for one in self.pictures if one.permissive], self._pixels)
+
     def photos(self, split: Split, *, scenes_only: bool = False) -> list[Picture]:
         """Return the photographs of a split, all or only those that may stand behind an object."""
         photos = [one for one in self.pictures if one.kind == "photo" and one.split == split]

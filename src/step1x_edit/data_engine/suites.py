@@ -10,8 +10,9 @@ from pathlib import Path
 
 from step1x_edit import __version__
 from step1x_edit.data_engine.pool import Pool
+from step1x_edit.data_engine.run.asked_tasks import parse_tasks
 from step1x_edit.data_engine.run.hire import Hire, fingerprint, parts_at_hand
-from step1x_edit.data_engine.run.settings import RunSettings, parse_tasks
+from step1x_edit.data_engine.run.settings import RunSettings
 from step1x_edit.errors import DataError, RequestError
 from step1x_edit.schema.triplet import Rejection
 from step1x_edit.store import EncodedTriplet, Manifest, Shard, open_store, seal_store, write_shard

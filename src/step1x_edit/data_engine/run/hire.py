@@ -1,0 +1,59 @@
+"""What travels to a worker process and makes attempts there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from step1x_edit.data_engine.filters.filter import Judged
+from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.pool import Pool
+from step1x_edit.data_engine.run.attempt import AttemptMaker
+from step1x_edit.data_engine.run.settings import RunSettings
+from step1x_edit.experts.embedded import EmbeddedExperts
+from step1x_edit.experts.expert_set import ExpertName, ExpertSet
+from step1x_edit.schema.triplet import Scores
+
+__all__ = ["Hire", "fingerprint", "parts_at_hand"]
+
+
+def judge(pair: EditPair, experts: ExpertSet) -> Judged:  # noqa: ARG001 - the form of a judge
+    """Let every pair pass."""
+    return Judged(decisions=(), scores=Scores())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hire:
+    """Makes an :class:`AttemptMaker` where it is called."""
+
+    pool: Path
+    settings: RunSettings
+    parts: Path | None = None
+    """Folder of the experts' part files; the user's cache folder by default."""
+
+    def __call__(self) -> AttemptMaker:
+        """Open the pool and set up stage and experts.
+
+        Raises:
+            DataError: The pool cannot be read, or has too little for a stage.
+        """
+        pool = Pool.open(self.pool)
+        if self.settings.permissive_only:
+            pool = pool.permissive()
+        return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=judge)
+
+
+def fingerprint(pool: Pool) -> str:
+    """Return what tells a pool from others: a hash of its pictures' hashes, splits and kinds, wherever it lies."""
+    lines = sorted(f"{one.sha256} {one.kind} {one.split} {one.label}" for one in pool.pictures)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def parts_at_hand(parts: Path | None = None) -> tuple[str, ...]:
+    """Return the experts that would answer, each with its part and version."""
+    experts = EmbeddedExperts(parts)
+    names: tuple[ExpertName, ...] = get_args(ExpertName)
+    answering = {name: experts.part(name) for name in names if experts.available(name)}
+    return tuple(f"{name}: {one.part} {one.version}" for name, one in answering.items())
