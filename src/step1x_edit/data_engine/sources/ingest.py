@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from step1x_edit import __version__
 from step1x_edit.data_engine.pool import Picture
 from step1x_edit.data_engine.sources.assembly import REJECTIONS, Listed, rejection, write_pool
 from step1x_edit.data_engine.sources.digest import Entry, Limits
@@ -93,7 +94,7 @@ class _Book:
         self.listed: dict[str, Listed] = {}
         self.refused: list[Rejection] = []
         self.offered = 0
-        self._settings = f"{limits} {expert_pass.version if expert_pass else None}"
+        self._settings = f"{__version__} {limits} {expert_pass.version if expert_pass else None}"
         self._limits = limits
         self._on_progress = on_progress
 

@@ -13,7 +13,7 @@ __all__ = ["MatteVerdict", "judge_matte"]
 
 SMALLEST, LARGEST = 0.03, 0.60
 """Share of the picture a subject takes at least and at most."""
-SOFTEST = 0.25
+SOFTEST = 0.22
 """Share of half-transparent pixels in the matte: above it the expert was undecided. Fur stays near 0.1."""
 ONE_PIECE = 0.8
 """Share of a subject that hangs together at least."""
