@@ -46,7 +46,7 @@ class ChatHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format, *args):
+    def log_message(self, *args):
         pass
 
 

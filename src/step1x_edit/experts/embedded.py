@@ -21,6 +21,7 @@ from step1x_edit.experts.parts.table import expert_needs, parts
 if TYPE_CHECKING:
     from step1x_edit.experts.face_mesh import FaceMesh
     from step1x_edit.experts.hole_filling import HoleFilling
+    from step1x_edit.experts.multimodal_chat import MultimodalChat
     from step1x_edit.experts.object_detector import ObjectDetector
     from step1x_edit.experts.painting_styles import PaintingStyles
     from step1x_edit.experts.perceptual_distance import PerceptualDistance
@@ -35,19 +36,23 @@ Rgb = UInt8[np.ndarray, "height width 3"]
 
 
 class EmbeddedExperts:
-    """Answers every call of :class:`~step1x_edit.experts.expert_set.ExpertSet` but ``ask``, for which it has no model.
+    """Answers every call of :class:`~step1x_edit.experts.expert_set.ExpertSet`; ``ask`` only where a chat is given.
 
     A model is loaded at its first call and kept. It never fetches anything: ``step1x data setup`` does.
 
     Args:
         folder: Where part files lie; the user's cache folder when not given.
+        chat: The multimodal LLM that is asked; no package carries one, so without it ``ask`` is refused.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, chat: MultimodalChat | None = None) -> None:
         self._store = PartStore(folder)
+        self._chat = chat
 
     def available(self, expert: ExpertName) -> bool:
         """Tell whether a call would find its part on this machine, without loading it."""
+        if expert == "ask":
+            return self._chat is not None
         needs = expert_needs().get(expert)
         return (
             needs is not None
@@ -61,10 +66,9 @@ class EmbeddedExperts:
         Raises:
             MissingExtra: No model of this set does.
         """
-        needs = expert_needs().get(expert)
-        if needs is None:
-            raise _no_model(expert)
-        return needs.version()
+        if expert == "ask":
+            return self._asked().part
+        return expert_needs()[expert].version()
 
     def matte(self, picture: Rgb) -> Float32[np.ndarray, "height width"]:
         """Return how much each pixel belongs to the salient subject, 0..1."""
@@ -111,9 +115,20 @@ class EmbeddedExperts:
         with _answering("perceptual"):
             return self._perception.perceptual(first, second)
 
-    def ask(self, question: str, pictures: Sequence[Rgb]) -> str:  # noqa: ARG002 - the protocol's signature
-        """Refuse: no package carries a multimodal LLM that can judge an edit."""
-        raise _no_model("ask")
+    def ask(self, question: str, pictures: Sequence[Rgb]) -> str:
+        """Return a multimodal LLM's answer to a question about pictures."""
+        chat = self._asked()
+        with _answering("ask"):
+            return chat.ask(question, pictures)
+
+    def _asked(self) -> MultimodalChat:
+        if self._chat is None:
+            raise MissingExtra(
+                given="a question to a multimodal LLM",
+                expected="the address and the name of one",
+                remedy="Set STEP1X_ASK_URL (OpenAI-compatible, up to /v1) and STEP1X_ASK_MODEL, or do without it.",
+            )
+        return self._chat
 
     @cached_property
     def _matting(self) -> SalientMatte:
@@ -198,11 +213,3 @@ def _answering(expert: ExpertName) -> Iterator[None]:
             expected="an answer",
             remedy="Leave this picture out; if all fail, bring the part again with `step1x data setup`.",
         ) from failure
-
-
-def _no_model(expert: str) -> MissingExtra:
-    return MissingExtra(
-        given=f"the call `{expert}` to the embedded experts",
-        expected=f"one of {', '.join(expert_needs())}",
-        remedy="Do without it: the embedded set has no model for this call, and `step1x data setup` brings none.",
-    )

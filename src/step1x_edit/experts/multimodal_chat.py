@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from step1x_edit.errors import ExpertError
+from step1x_edit.experts.answers import PartVersion
 from step1x_edit.experts.extras import optional_package
 
 __all__ = ["MultimodalChat"]
@@ -54,6 +55,11 @@ class MultimodalChat:
         )
         self._base_url, self._model = base_url, model
         self._temperature = self._openai.omit if temperature is None else temperature
+
+    @property
+    def part(self) -> PartVersion:
+        """Which model answers."""
+        return PartVersion(part=self._model, version=self._base_url, licence="unknown")
 
     def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "height width 3"]] = ()) -> str:
         """Return the answer to a question about pictures, shown before it in their order.

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from step1x_edit.errors import ExpertError
 from step1x_edit.experts.answers import TextLine
-from step1x_edit.experts.extras import optional_package, part_file
+from step1x_edit.experts.extras import optional_package
+from step1x_edit.experts.onnx_session import onnx_session
 
 __all__ = ["TextReader"]
 
@@ -51,8 +51,8 @@ class TextReader:
 
     def __init__(self, *, detector: Path, recogniser: Path) -> None:
         self._cv2 = optional_package("cv2")
-        self._detector = _session(detector)
-        self._recogniser = _session(recogniser)
+        self._detector = onnx_session(detector)
+        self._recogniser = onnx_session(recogniser)
         characters = self._recogniser.get_modelmeta().custom_metadata_map.get("character", "")
         # CTC: number 0 is "nothing new here"; the space comes after the alphabet.
         self._alphabet = ["", *characters.rstrip("\n").split("\n"), " "]
@@ -122,20 +122,6 @@ class TextReader:
 
     def _run(self, session: Any, levels: Float32[np.ndarray, "1 3 height width"]) -> np.ndarray:
         return session.run(None, {session.get_inputs()[0].name: levels})[0]
-
-
-def _session(file: Path) -> Any:
-    onnxruntime = optional_package("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(str(part_file(file)), options, providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException as broken:
-        raise ExpertError(
-            given=f"{file}, which onnxruntime cannot read",
-            expected="a model of PP-OCRv6",
-            remedy="Fetch the part again with `step1x data setup`.",
-        ) from broken
 
 
 def _centred(pixels: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "1 3 height width"]:
