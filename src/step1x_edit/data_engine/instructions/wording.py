@@ -25,7 +25,7 @@ from step1x_edit.errors import DataError
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import InstructionVariant, Voice
 
-__all__ = ["LENGTHS", "MAIN_VOICES", "Instructions", "instructions", "length", "variants", "word"]
+__all__ = ["LENGTHS", "MAIN_VOICES", "Instructions", "instructions", "length", "said_forms", "variants", "word"]
 
 MAIN_VOICES: dict[Voice, float] = {"concise": 0.4, "user": 0.41, "detailed": 0.19}
 """How often each voice is the main wording; short voices prevail as in GEdit-Bench, whose mean is 7.6 words."""
@@ -99,6 +99,13 @@ def word(wish: Wish, *, language: Language, rng: np.random.Generator, voice: Voi
 def length(text: str, language: Language) -> int:
     """Return how long a text is: words in English, characters without punctuation in Chinese."""
     return len(text.split()) if language == "en" else len(re.findall(r"[\w&]", text))
+
+
+def said_forms(name: str, language: Language) -> tuple[str, ...]:
+    """Return the further forms the grammar gives a material or a style inside a sentence: "wooden", "a pencil sketch"."""
+    tables = _tables(language)
+    rules = [rule for table in ("works", "attributes") for rule in tables.get(table, {}).get(name, ())]
+    return tuple(re.sub(r" \*[\d.]+$", "", rule) for rule in rules)
 
 
 def _main_voice(rng: np.random.Generator) -> Voice:
