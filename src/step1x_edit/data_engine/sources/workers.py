@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -105,6 +107,7 @@ _work: list[Callable[[Task], None]] = []
 
 
 def _begin(folder: Path, limits: Limits, expert_pass: ExpertPass | None) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     matting = naming = None
     if expert_pass is not None:
         experts = expert_pass.experts()
@@ -112,6 +115,14 @@ def _begin(folder: Path, limits: Limits, expert_pass: ExpertPass | None) -> None
         naming = partial(expert_pass.naming, experts) if expert_pass.naming else None
     work = partial(digest, limits=limits, matting=matting, naming=naming)
     _work[:] = [partial(_finish, Shelf(folder), work)]
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _digest_onto_shelf(task: Task) -> None:
