@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from source_files import (
     DEADLY,
@@ -135,11 +134,13 @@ def test_a_pass_that_was_killed_goes_on_and_decodes_no_finished_picture_again(
     script = tmp_path / "slow_pass.py"
     script.write_text(SLOW_PASS, encoding="utf-8")
     command = [sys.executable, str(script), str(source), str(tmp_path / "out")]
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command)
     while len(list((tmp_path / "out" / WORK).rglob("*.npz"))) < 3 and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
     process.wait()
+    assert not psutil.wait_procs(children, timeout=60)[1], "workers end with the process that started them"
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / WORK).rglob("*.npz")}
     assert 3 <= len(finished) < 16
     assert not is_pool(tmp_path / "out")
