@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from step1x_edit.errors import ExpertError
+from step1x_edit.errors import ExpertError, MissingExtra
 from step1x_edit.experts.extras import optional_package, part_file
 
 __all__ = ["onnx_session"]
@@ -30,7 +30,9 @@ def onnx_session(model: Path) -> Any:
     options.log_severity_level = ERRORS_ONLY
     try:
         return onnxruntime.InferenceSession(str(part_file(model)), options, providers=["CPUExecutionProvider"])
-    except RuntimeError as broken:
+    except MissingExtra:
+        raise
+    except Exception as broken:  # onnxruntime's errors share no nearer base
         raise ExpertError(
             given=f"{model} ({broken})",
             expected="a network that onnxruntime can run",
