@@ -44,6 +44,9 @@ class PictureTagger:
         self._net = self._ncnn.Net()
         self._net.opt.num_threads = 1
         self._net.opt.use_vulkan_compute = False
+        # Half precision, which ncnn takes where the processor has it, would make answers depend on the machine.
+        for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+            setattr(self._net.opt, name, False)
         if self._net.load_param(str(part_file(param))) or self._net.load_model(str(part_file(weights))):
             raise _broken(param)
         self._labels = _labels(part_file(words))
@@ -51,9 +54,10 @@ class PictureTagger:
     def tag(self, picture: UInt8[np.ndarray, "height width 3"]) -> tuple[Tag, ...]:
         """Return the five best names, the likeliest first."""
         square = Image.fromarray(picture).resize((INPUT_SIDE, INPUT_SIDE), Image.Resampling.BILINEAR)
-        levels = np.asarray(square, dtype=np.float32)[..., ::-1] - MEAN
+        # ncnn reads this array's own memory, so it must stay alive until the answer is there.
+        levels = np.ascontiguousarray((np.asarray(square, dtype=np.float32)[..., ::-1] - MEAN).transpose(2, 0, 1))
         run = self._net.create_extractor()
-        run.input("data", self._ncnn.Mat(np.ascontiguousarray(levels.transpose(2, 0, 1))))
+        run.input("data", self._ncnn.Mat(levels))
         failed, found = run.extract("prob")
         scores = np.array(found)
         if failed or scores.shape != (len(self._labels),):
