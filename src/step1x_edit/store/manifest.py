@@ -20,6 +20,8 @@ __all__ = ["MANIFEST", "Manifest", "open_store", "read_manifest", "seal_store"]
 
 MANIFEST = "manifest.json"
 FOLDERS = ("triplets", "rejections")
+OWN = {LOCK, *FOLDERS, "pool"}
+"""What may lie in the folder before the manifest does; source pictures are gathered in ``pool``."""
 
 
 class Manifest(BaseModel):
@@ -67,7 +69,7 @@ def open_store(
         DataError: The disk is full, or the manifest there is damaged.
     """
     if not (folder / MANIFEST).is_file():
-        others = [path for path in folder.glob("*") if path.name not in (LOCK, *FOLDERS)]
+        others = [path for path in folder.glob("*") if path.name not in OWN]
         if others and not (folder / FOLDERS[0]).is_dir():
             raise RequestError(
                 given=f"{folder}, which holds other things",

@@ -31,6 +31,7 @@ __all__ = [
     "Shard",
     "ShardFacts",
     "digest_of",
+    "disk_errors",
     "encode_triplet",
     "rejections_path",
     "summed",
@@ -154,18 +155,31 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
+    with disk_errors(path):
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Say in one sentence that the disk is full.
+
+    Raises:
+        DataError: It is, or a file may not grow so large.
+    """
     try:
-        yield part
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise DataError(
-                given=f"{path}, for which the disk has no room left ({os.strerror(error.errno or 0)})",
-                expected="room for one more file",
-                remedy="Free some room and run the same command again; every finished file is kept.",
-            ) from error
-        raise
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise DataError(
+            given=f"{path}, for which the disk has no room left ({os.strerror(error.errno or 0)})",
+            expected="room for one more file",
+            remedy="Free some room and run the same command again; every finished file is kept.",
+        ) from error
 
 
 def _facts(shard: Shard) -> ShardFacts:
