@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.experts.expert_set import ExpertName, ExpertSet
@@ -26,6 +26,7 @@ class Judged:
         return next((one for one in self.decisions if one.passed is False), None)
 
 
+@runtime_checkable
 class Filter(Protocol):
     """One check of a pair."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from step1x_edit.data_engine.filters.chain import chain, judge
 from step1x_edit.data_engine.filters.filter import Judged
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Pool
@@ -14,14 +15,8 @@ from step1x_edit.data_engine.run.attempt import AttemptMaker
 from step1x_edit.data_engine.run.settings import RunSettings
 from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.experts.expert_set import ExpertName, ExpertSet
-from step1x_edit.schema.triplet import Scores
 
 __all__ = ["Hire", "fingerprint", "parts_at_hand"]
-
-
-def judge(pair: EditPair, experts: ExpertSet) -> Judged:  # noqa: ARG001 - the form of a judge
-    """Let every pair pass."""
-    return Judged(decisions=(), scores=Scores())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +37,11 @@ class Hire:
         pool = Pool.open(self.pool)
         if self.settings.permissive_only:
             pool = pool.permissive()
-        return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=judge)
+        return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=self.judge)
+
+    def judge(self, pair: EditPair, experts: ExpertSet) -> Judged:
+        """Let the filters of the pair's task look at it; a picture is large enough if it has the size of the run."""
+        return judge(pair, experts, filters=chain(pair.task, smallest_px=self.settings.size))
 
 
 def fingerprint(pool: Pool) -> str:
