@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from step1x_edit.data_engine.instructions import colours, places
+from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import WordedPair, collate, mirrored
 from step1x_edit.data_engine.pool import Pool
-from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.scene import render
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.stream import PairStream
@@ -59,7 +59,7 @@ def test_a_local_edit_changes_nothing_outside_its_mask(stream: PairStream, task:
         assert not (difference(pair) & ~pair.changed).any()
 
 
-@pytest.mark.parametrize("task", RECIPES)
+@pytest.mark.parametrize("task", mixture().tasks)
 def test_every_edit_can_be_seen(stream: PairStream, task: EditTask) -> None:
     for pair in pairs_of(stream, task):
         assert difference(pair).mean() > 0.01

@@ -26,6 +26,8 @@ class Mixture:
     tasks: dict[EditTask, float]
     tones: dict[str, float]
     """Looks of tone transformation."""
+    more_tones: dict[str, float]
+    """Looks that data sets hold besides; nano is not trained on them."""
     objects: dict[EditTask, tuple[float, ...]]
     """By task: weights of one, two, three objects in a scene."""
 
@@ -42,6 +44,7 @@ def mixture() -> Mixture:
         chinese=table["chinese"],
         tasks={EditTask(key): weight for key, weight in table["tasks"].items()},
         tones=table["tones"],
+        more_tones=table["more_tones"],
         objects={EditTask(key): tuple(weights) for key, weights in table["objects"].items()},
     )
 

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from step1x_edit.data_engine.instructions import Place, colours, places
+from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.objects import ObjectClass, object_class, object_classes
 from step1x_edit.data_engine.pool import Picture, Pool, Split
@@ -54,14 +55,24 @@ class Stage:
         size: Side of the square pictures, in pixels.
         split: Which part of the pool is used.
         experts: Models that recipes may ask; without them only composed scenes are made.
+        matcaps: Spheres of materials; the part in the user's cache when not given.
 
     Raises:
         DataError: The split has no scene, or fewer than two classes of objects.
     """
 
-    def __init__(self, pool: Pool, *, size: int, split: Split, experts: ExpertSet | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        size: int,
+        split: Split,
+        experts: ExpertSet | None = None,
+        matcaps: Matcaps | None = None,
+    ) -> None:
         self.size = size
         self.experts = experts
+        self.matcaps = matcaps or Matcaps()
         self._pool = pool
         self._photos = pool.photos(split)
         self._scenes = pool.photos(split, scenes_only=True)
@@ -76,6 +87,11 @@ class Stage:
                 expected=f"a scene and {len(SIDES)} classes at least",
                 remedy="Build the pool again, or use the other split.",
             )
+
+    @property
+    def tones(self) -> dict[str, float]:
+        """Looks of tone transformation and how often each comes up: those that nano is trained on."""
+        return mixture().tones
 
     def photo(self, rng: np.random.Generator) -> Rgb:
         """Return a random square of any photograph."""

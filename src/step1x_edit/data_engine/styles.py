@@ -19,6 +19,8 @@ class Style:
     """What stands before the word "style", the usual one first: "pencil sketch"."""
     zh: tuple[str, ...]
     """What stands before 风格."""
+    painted: str = ""
+    """Built-in style of the expert ``stylise`` that paints it; "" where :data:`~step1x_edit.data_engine.styling.DRAWN` does."""
 
 
 @cache
@@ -26,6 +28,8 @@ def styles() -> dict[str, Style]:
     """Read the styles, keyed by their first English name."""
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     return {
-        name: Style(name=name, en=(name, *entry.get("also", ())), zh=tuple(entry["zh"]))
+        name: Style(
+            name=name, en=(name, *entry.get("also", ())), zh=tuple(entry["zh"]), painted=entry.get("painted", "")
+        )
         for name, entry in table.items()
     }
