@@ -33,7 +33,7 @@ from step1x_edit.data_engine.sources.near_duplicates import look_alikes
 from step1x_edit.data_engine.sources.offers import Candidate, Known, Offer
 from step1x_edit.data_engine.sources.opening import open_source
 from step1x_edit.data_engine.sources.shelf import WORK, Shelf
-from step1x_edit.data_engine.sources.splitting import Facts, split_of
+from step1x_edit.data_engine.sources.splitting import Facts, split_of, trained_pictures
 from step1x_edit.data_engine.sources.workers import ExpertPass
 from step1x_edit.errors import DataError
 from step1x_edit.schema.triplet import Rejection
@@ -152,17 +152,28 @@ def test_a_pass_that_was_killed_goes_on_and_decodes_no_finished_picture_again(
     assert files(tmp_path / "out") == files(tmp_path / "calm")
 
 
+LABELS = {"a cat.png": "cat"}
+
+
 @pytest.fixture(scope="module")
 def with_experts(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """Two photographs with a disc, one without, and one that ends the process that looks at it."""
+    """Two photographs with a disc, two without, one of them named, and one that ends the process that looks at it."""
     deadly = photograph(20)
     deadly.putpixel((0, 0), DEADLY)
-    pictures = {"whole.png": red_disc(21), "cut.png": red_disc(22, left=130), "none.png": photograph(23)}
+    pictures = {
+        "whole.png": red_disc(21),
+        "cut.png": red_disc(22, left=130),
+        "none.png": photograph(23),
+        "a cat.png": photograph(24),
+    }
     offers = [*pictures.items(), ("deadly.png", deadly)]
     folder = tmp_path_factory.mktemp("experts")
     experts = ExpertPass(experts=RedFinder, cache=folder / "mattes", version="1", naming=call_it_a_disc)
     return ingest(
-        [Candidate(uri=uri, data=encoded(one), known=Known(dataset="drawn", licence="MIT")) for uri, one in offers],
+        [
+            Candidate(uri=uri, data=encoded(one), known=Known(dataset="drawn", licence="MIT", label=LABELS.get(uri)))
+            for uri, one in offers
+        ],
         folder,
         limits=Limits(short_side=768),
         expert_pass=experts,
@@ -173,6 +184,7 @@ def test_mattes_find_subjects_whole_subjects_and_scenes(with_experts: Ingested) 
     pool = Pool.open(with_experts.folder)
     kinds = sorted((one.uri, one.kind, one.scene, one.label) for one in pool.pictures)
     assert kinds == [
+        ("a cat.png", "photo", False, "cat"),
         ("cut.png", "photo", False, None),
         ("cut.png", "subject", False, "red disc"),
         ("none.png", "photo", True, None),
@@ -181,7 +193,7 @@ def test_mattes_find_subjects_whole_subjects_and_scenes(with_experts: Ingested) 
         ("whole.png", "subject", False, "red disc"),
     ]
     assert all(one.permissive and one.licence == "MIT" for one in pool.pictures)
-    assert len(list((with_experts.folder / "mattes").glob("*.png"))) == 3
+    assert len(list((with_experts.folder / "mattes").glob("*.png"))) == 4
 
 
 def test_a_file_that_ends_its_process_is_refused_alone(with_experts: Ingested) -> None:
@@ -234,12 +246,18 @@ def facts(digest: str, phash: str, label: str | None = None) -> Facts:
 
 def test_whole_groups_are_held_out_and_no_label_is_lost_to_training() -> None:
     # By its own hash "0..." is held out (0 of 100) and "1..." is not (0x11111111 % 100 = 41).
-    assert int("11111111", 16) % 100 >= 8
     alike = [facts("0", "0" * 16), facts("1", "0" * 15 + "1")]
-    assert split_of(alike) == ["train", "train"]
-    assert split_of([facts("0", "0" * 16), facts("1", "f" * 16)]) == ["held_out", "train"]
-    assert split_of([facts("0", "0" * 16, "boat")]) == ["train"]
-    assert split_of([facts("0", "0" * 16, "boat"), facts("1", "f" * 16, "boat")]) == ["held_out", "train"]
+    assert split_of(alike, percent=8) == ["train", "train"]
+    assert split_of([facts("0", "0" * 16), facts("1", "f" * 16)], percent=8) == ["held_out", "train"]
+    assert split_of([facts("0", "0" * 16, "boat")], percent=8) == ["train"]
+    boats = [facts("0", "0" * 16, "boat"), facts("1", "f" * 16, "boat")]
+    assert split_of(boats, percent=8) == ["held_out", "train"]
+
+
+def test_a_picture_nano_was_trained_on_is_never_held_out() -> None:
+    trained = Facts(sha256=f"{min(trained_pictures())}{'0' * 48}", phash="0" * 16, kind="photo", label=None)
+    assert len(trained_pictures()) > 400
+    assert split_of([trained, facts("0", "f" * 16)], percent=100) == ["train", "held_out"]
 
 
 def test_the_manifest_is_lines_of_records_with_storage(passed: Ingested) -> None:

@@ -1,4 +1,7 @@
-"""The object classes of the training world (``objects.toml``) and how they are called in English and Chinese."""
+"""The object classes and how they are called in English and Chinese.
+
+``objects.toml`` holds those of the training world, ``seen_objects.toml`` those that photographs may show besides.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ObjectClass", "object_class", "object_classes"]
+__all__ = ["ObjectClass", "object_class", "object_classes", "seen_classes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +52,23 @@ class ObjectClass:
 @cache
 def object_classes() -> dict[str, ObjectClass]:
     """Read the classes from ``objects.toml``, keyed by English name."""
-    table = tomllib.loads(Path(__file__).with_name("objects.toml").read_text(encoding="utf-8"))
-    return {name: _object_class(name, entry) for name, entry in table.items()}
+    return _read("objects.toml")
+
+
+@cache
+def seen_classes() -> dict[str, ObjectClass]:
+    """Read all classes that a photograph's subject may have: ours, then those of ``seen_objects.toml``."""
+    return {**object_classes(), **_read("seen_objects.toml")}
 
 
 def object_class(name: str, zh: str | None = None) -> ObjectClass:
     """Return a class by its English name; for a name that is in no table, a class that knows only its names."""
-    return object_classes().get(name) or ObjectClass(name=name, zh=zh or name, measure="个")
+    return seen_classes().get(name) or ObjectClass(name=name, zh=zh or name, measure="个")
+
+
+def _read(file: str) -> dict[str, ObjectClass]:
+    table = tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+    return {name: _object_class(name, entry) for name, entry in table.items()}
 
 
 def _object_class(name: str, entry: dict[str, str | bool | list[str]]) -> ObjectClass:

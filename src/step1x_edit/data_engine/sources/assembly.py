@@ -36,7 +36,9 @@ class Listed:
     known: Known
 
 
-def write_pool(folder: Path, shelf: Shelf, listed: Iterable[Listed], refused: list[Rejection]) -> list[Picture]:
+def write_pool(
+    folder: Path, shelf: Shelf, listed: Iterable[Listed], refused: list[Rejection], *, held_out_percent: int
+) -> list[Picture]:
     """Write manifest, pixels and rejections.
 
     The order is that of the contents' hashes, so the same pictures give the same pool whatever their order was. While
@@ -47,6 +49,7 @@ def write_pool(folder: Path, shelf: Shelf, listed: Iterable[Listed], refused: li
         shelf: Where the finished pictures are.
         listed: All files, each content once.
         refused: Rejections so far; those of the shelf are added.
+        held_out_percent: See :func:`split_of`.
 
     Returns:
         The pictures of the pool; without any, only the rejections are written.
@@ -61,7 +64,7 @@ def write_pool(folder: Path, shelf: Shelf, listed: Iterable[Listed], refused: li
     _write(folder / REJECTIONS, "".join(f"{one.model_dump_json()}\n" for one in sorted(refused, key=lambda r: r.uid)))
     if not ready:
         return []
-    records = _records(ready)
+    records = _records(ready, held_out_percent)
     _write_pixels(folder / PIXELS, shelf, ready)
     _write(folder / KEYS, json.dumps({one.key: one.sha256 for one, _ in ready}))
     _write(folder / MANIFEST, "".join(f"{one.model_dump_json()}\n" for one in records))
@@ -88,9 +91,11 @@ def rejection(uri: str, known: Known, refused: Refused, *, sha256: str = "") -> 
     )
 
 
-def _records(ready: list[tuple[Listed, Finished]]) -> list[Picture]:
+def _records(ready: list[tuple[Listed, Finished]], held_out_percent: int) -> list[Picture]:
     facts = [{**fact, **_origin(one)} for one, finished in ready for fact in finished.facts]
-    splits = split_of([Facts(**{name: fact[name] for name in Facts._fields}) for fact in facts])
+    splits = split_of(
+        [Facts(**{name: fact[name] for name in Facts._fields}) for fact in facts], percent=held_out_percent
+    )
     records, offset = [], 0
     for fact, split in zip(facts, splits, strict=True):
         records.append(Picture(**fact, split=split, offset=offset))

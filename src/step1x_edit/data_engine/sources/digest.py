@@ -150,7 +150,8 @@ def _photographed(
     matte = matting(data, photo)
     verdict = judge_matte(matte)
     if known.scene is None:
-        plain = replace(plain, scene=verdict.scene)
+        # What a close-up shows may fill it so that nothing stands out; a named thing makes no mere scene.
+        plain = replace(plain, scene=verdict.scene and known.label is None)
     if not verdict.subject:
         return (plain,)
     label, label_zh = known.label, known.label_zh

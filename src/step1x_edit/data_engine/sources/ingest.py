@@ -22,7 +22,9 @@ from step1x_edit.data_engine.sources.workers import ExpertPass, Task, work_throu
 from step1x_edit.errors import DataError
 from step1x_edit.schema.triplet import Rejection
 
-__all__ = ["Ingested", "ingest"]
+__all__ = ["HELD_OUT_PERCENT", "Ingested", "ingest"]
+
+HELD_OUT_PERCENT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ def ingest(
     folder: Path,
     *,
     limits: Limits | None = None,
+    held_out_percent: int = HELD_OUT_PERCENT,
     workers: int = 1,
     expert_pass: ExpertPass | None = None,
     on_progress: Callable[[int], None] | None = None,
@@ -57,6 +60,7 @@ def ingest(
         offers: What the sources hold; see :func:`open_source`.
         folder: Where the pool goes: manifest, pixels and ``rejections.jsonl``.
         limits: Sizes that are kept.
+        held_out_percent: Share of files that training shall not see, 0 to 100; see :func:`split_of`.
         workers: Processes that decode.
         expert_pass: Makes mattes of photographs, to find subjects and scenes; ``None`` leaves photographs as they are.
         on_progress: Called with the number of files looked at so far.
@@ -74,7 +78,7 @@ def ingest(
         shelf = Shelf(folder)
         book = _Book(limits, expert_pass, on_progress or (lambda _: None))
         work_through(book.tasks(offers, shelf), shelf, workers=workers, limits=limits, expert_pass=expert_pass)
-        pictures = write_pool(folder, shelf, book.listed.values(), book.refused)
+        pictures = write_pool(folder, shelf, book.listed.values(), book.refused, held_out_percent=held_out_percent)
     except OSError as error:
         raise DataError(
             given=f"the pool {folder}, which cannot be written ({error.strerror or error})",

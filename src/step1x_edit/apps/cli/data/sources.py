@@ -45,13 +45,20 @@ def sources(
     mattes: Annotated[
         bool, typer.Option("--mattes/--no-mattes", help="Find the subjects of photographs (about 2 s each, once).")
     ] = True,
+    held_out: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=90, help="Percent of the files that training shall not see; 20 of the starter pool, else 8."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that decode.")] = 1,
     cache: Annotated[Path | None, typer.Option(help="Where packages and mattes are kept between runs.")] = None,
 ) -> None:
     """Gather source pictures as a pool: the starter pool, or your own. Run it again after a stop: it goes on."""
     from step1x_edit.data_engine.pool import default_pool_folder
     from step1x_edit.data_engine.sources.digest import Limits
-    from step1x_edit.data_engine.sources.ingest import ingest
+    from step1x_edit.data_engine.sources.ingest import HELD_OUT_PERCENT, ingest
+    from step1x_edit.data_engine.sources.starter import STARTER_HELD_OUT_PERCENT
 
     if list_only:
         _show_packages(permissive_only)
@@ -62,6 +69,8 @@ def sources(
             expected="--out DIR",
             remedy="Say with --out where the pool shall go.",
         )
+    if held_out is None:
+        held_out = HELD_OUT_PERCENT if paths else STARTER_HELD_OUT_PERCENT
     cache = cache or Path.home() / ".cache" / "step1x-edit" / "packages"
     folder = out or default_pool_folder().with_name("starter-pool")
     offers, total = _offers(paths or [], cache, permissive_only)
@@ -73,6 +82,7 @@ def sources(
             offers,
             folder,
             limits=Limits(short_side=short_side, min_side=min_side),
+            held_out_percent=held_out,
             workers=workers,
             expert_pass=expert_pass,
             on_progress=on_progress,
@@ -94,6 +104,7 @@ def _offers(paths: list[str], cache: Path, permissive_only: bool) -> tuple[Itera
 
 def _expert_pass(cache: Path) -> ExpertPass:
     from step1x_edit.apps.settings import read_settings
+    from step1x_edit.data_engine.naming import subject_name
     from step1x_edit.data_engine.sources.workers import ExpertPass
     from step1x_edit.experts.embedded import EmbeddedExperts
 
@@ -102,8 +113,12 @@ def _expert_pass(cache: Path) -> ExpertPass:
     if not experts.available("matte"):
         raise _no_mattes()
     part = experts.part("matte")
+    named = experts.available("detect") and experts.available("tag")
     return ExpertPass(
-        experts=partial(EmbeddedExperts, parts), cache=cache / "mattes", version=f"{part.part} {part.version}"
+        experts=partial(EmbeddedExperts, parts),
+        cache=cache / "mattes",
+        version=f"{part.part} {part.version}{', named' if named else ''}",
+        naming=subject_name if named else None,
     )
 
 
