@@ -33,7 +33,7 @@ def pairs_of(stream: PairStream, task: EditTask, count: int = 24) -> list[Worded
     return [stream.of_task(task, index) for index in range(count)]
 
 
-def difference(pair: EditPair) -> np.ndarray:
+def difference(pair: WordedPair) -> np.ndarray:
     return (pair.reference != pair.target).any(axis=-1)
 
 
