@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from step1x_edit.data_engine.instructions.phrases import Language
-from step1x_edit.data_engine.instructions.wording import said_forms
+from step1x_edit.data_engine.instructions.tables import said_forms
 from step1x_edit.data_engine.wish import Wish
 
 __all__ = ["language_agrees", "side_words", "sides_agree", "unsaid"]

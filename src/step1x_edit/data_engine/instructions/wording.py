@@ -8,24 +8,21 @@ text says what the wish holds, all of it and nothing else.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions.grammar import Phrase, Rules, compiled, said
+from step1x_edit.data_engine.instructions.grammar import said
 from step1x_edit.data_engine.instructions.phrases import Language
+from step1x_edit.data_engine.instructions.tables import phrase_from
 from step1x_edit.data_engine.instructions.words import chinese_words, english_words, with_article
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.errors import DataError
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import InstructionVariant, Voice
 
-__all__ = ["LENGTHS", "MAIN_VOICES", "Instructions", "instructions", "length", "said_forms", "variants", "word"]
+__all__ = ["LENGTHS", "MAIN_VOICES", "Instructions", "instructions", "length", "variants", "word"]
 
 MAIN_VOICES: dict[Voice, float] = {"concise": 0.4, "user": 0.41, "detailed": 0.19}
 """How often each voice is the main wording; short voices prevail as in GEdit-Bench, whose mean is 7.6 words."""
@@ -101,13 +98,6 @@ def length(text: str, language: Language) -> int:
     return len(text.split()) if language == "en" else len(re.findall(r"[\w&]", text))
 
 
-def said_forms(name: str, language: Language) -> tuple[str, ...]:
-    """Return the further forms the grammar gives a material or a style inside a sentence: "wooden", "a pencil sketch"."""
-    tables = _tables(language)
-    rules = [rule for table in ("works", "attributes") for rule in tables.get(table, {}).get(name, ())]
-    return tuple(re.sub(r" \*[\d.]+$", "", rule) for rule in rules)
-
-
 def _main_voice(rng: np.random.Generator) -> Voice:
     total = np.cumsum(list(MAIN_VOICES.values()))
     return list(MAIN_VOICES)[int(np.searchsorted(total, rng.random() * total[-1], side="right"))]
@@ -119,12 +109,12 @@ def _miss(count: int, span: tuple[int, int]) -> int:
 
 def _drawn(wish: Wish, language: Language, voice: Voice, rng: np.random.Generator) -> str:
     choose = english_words if language == "en" else chinese_words
-    words = choose(wish, _tables(language), rng)
-    edits = _edit_tables(wish)
+    words = choose(wish, rng)
+    names = ("shared", voice, *_edit_tables(wish))
     for symbol in ("photo", "the_photo", "front"):  # said the same way throughout a text
-        name = _phrase(symbol, language, voice, edits, frozenset(words))
+        name = phrase_from(language, names, symbol, frozenset(words))
         words |= {} if name is None else {symbol: said(name, words, rng)}
-    phrase = _phrase("text", language, voice, edits, frozenset(words))
+    phrase = phrase_from(language, names, "text", frozenset(words))
     if phrase is None:
         raise DataError(
             given=f"the wish {wish.key!r} with {', '.join(sorted(words)) or 'no words'}",
@@ -139,7 +129,7 @@ def _edit_tables(wish: Wish) -> tuple[str, ...]:
     """Return the names of the rule tables of a wish, the general one first."""
     task = next((task for task in EditTask if f"{wish.key}-".startswith(f"{task.value}-")), None)
     if task is None:
-        return ()
+        return (wish.key,)
     if task is EditTask.TONE_TRANSFORMATION:
         return task.value, wish.key.removeprefix(f"{task.value}-").replace("-", " ")
     names = [task.value]
@@ -149,29 +139,6 @@ def _edit_tables(wish: Wish) -> tuple[str, ...]:
         scene = "-scene" if wish.scenery is not None else ""
         names += [f"{task.value}{scene}", f"{task.value}{scene}-named"][: 1 if wish.subject is None else 2]
     return tuple(names)
-
-
-@cache
-def _phrase(
-    symbol: str, language: Language, voice: Voice, edits: tuple[str, ...], slots: frozenset[str]
-) -> Phrase | None:
-    tables = _tables(language)
-    if any(name not in tables for name in edits):
-        return None
-    rules = {**tables["shared"], **tables[voice]}
-    for name in edits:
-        rules |= tables[name]
-    return compiled(symbol, rules, slots)
-
-
-@cache
-def _tables(language: Language) -> Mapping[str, Rules]:
-    """Return every table of a language by its own name."""
-    name = {"en": "english", "zh": "chinese"}[language]
-    folder = Path(__file__).parent
-    grammar = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-    looks = tomllib.loads((folder / f"{name}_looks.toml").read_text(encoding="utf-8"))
-    return {**grammar, **grammar["voices"], **grammar["edits"], **looks}
 
 
 def _finished_english(text: str, voice: Voice, rng: np.random.Generator) -> str:

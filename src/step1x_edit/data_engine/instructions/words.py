@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions.grammar import Rules, compiled, said
+from step1x_edit.data_engine.instructions.grammar import said
+from step1x_edit.data_engine.instructions.phrases import Language
+from step1x_edit.data_engine.instructions.tables import phrase_from
 from step1x_edit.data_engine.objects import ObjectClass
 from step1x_edit.data_engine.wish import Wish
 
@@ -31,12 +33,11 @@ def with_article(phrase: str) -> str:
     return f"{'an' if _VOWEL.match(phrase) else 'a'} {phrase}"
 
 
-def english_words(wish: Wish, phrases: Mapping[str, Rules], rng: np.random.Generator) -> dict[str, str]:
+def english_words(wish: Wish, rng: np.random.Generator) -> dict[str, str]:
     """Draw the English words of a wish.
 
     Args:
         wish: What is asked for.
-        phrases: Tables of the grammar with wordings of places, and of styles and materials in a sentence.
         rng: Chooses among names.
 
     Returns:
@@ -44,30 +45,31 @@ def english_words(wish: Wish, phrases: Mapping[str, Rules], rng: np.random.Gener
         car's colour" is not there when the car is "the car on the left".
     """
     words: dict[str, str] = {}
-    place = _from_table(phrases["places"], wish.place.name, rng) if wish.place else ""
+    place = _from_table("en", "places", wish.place.name, rng) if wish.place else ""
     if wish.subject is not None:
         words |= _english_subject(wish, "" if _is_goal(wish) else place, rng)
     if wish.other is not None:
         name = _usual(wish.other.names, rng)
         words |= {"other": name, "an_other": _english_new(wish.other, name, "")}
+        words["other_it"] = "them" if is_plural(wish.other) else "it"
     if wish.place is not None and _is_goal(wish):
         words["place"] = place
     if wish.colour is not None:
         words["colour"] = _usual(wish.colour.en, rng)
     if wish.style is not None:
         words["style"] = _usual(wish.style.en, rng)
-        words |= _named("work", _from_table(phrases["works"], wish.style.name, rng))
+        words |= _named("work", _from_table("en", "works", wish.style.name, rng))
     if wish.scenery is not None:
         words |= {"scenery": _usual(wish.scenery.en, rng), "at_scenery": _usual(wish.scenery.at_en, rng)}
-    return words | _english_attributes(wish, words, phrases, rng)
+    return words | _english_attributes(wish, words, rng)
 
 
-def chinese_words(wish: Wish, phrases: Mapping[str, Rules], rng: np.random.Generator) -> dict[str, str]:
+def chinese_words(wish: Wish, rng: np.random.Generator) -> dict[str, str]:
     """Draw the Chinese words of a wish; slots as in :func:`english_words`, with measure words instead of articles."""
     words: dict[str, str] = {}
-    place = _from_table(phrases["places"], wish.place.name, rng) if wish.place else ""
+    place = _from_table("zh", "places", wish.place.name, rng) if wish.place else ""
     if wish.subject is not None:
-        words |= _chinese_subject(wish, "" if _is_goal(wish) else place, phrases, rng)
+        words |= _chinese_subject(wish, "" if _is_goal(wish) else place, rng)
     if wish.other is not None:
         name = _usual(wish.other.zh_names, rng)
         words |= {"other": name, "an_other": _chinese_new(wish.other, name, rng)}
@@ -77,7 +79,7 @@ def chinese_words(wish: Wish, phrases: Mapping[str, Rules], rng: np.random.Gener
         if held is not None:
             words[slot] = _usual(held.zh, rng)
     if wish.style is not None:
-        words |= _named("work", _from_table(phrases["works"], wish.style.name, rng))
+        words |= _named("work", _from_table("zh", "works", wish.style.name, rng))
     if wish.scenery is not None:
         words |= {"scenery": _usual(wish.scenery.zh, rng), "at_scenery": _usual(wish.scenery.at_zh, rng)}
     return words
@@ -120,15 +122,13 @@ def _english_subject(wish: Wish, place: str, rng: np.random.Generator) -> dict[s
     return words
 
 
-def _english_attributes(
-    wish: Wish, words: Mapping[str, str], phrases: Mapping[str, Rules], rng: np.random.Generator
-) -> dict[str, str]:
+def _english_attributes(wish: Wish, words: Mapping[str, str], rng: np.random.Generator) -> dict[str, str]:
     """Return the new colour or material before the object's name ("a red car"), where the object has no place."""
     held: dict[str, str] = {}
     alone = wish.subject is not None and "objects" in words
     if wish.material is not None:
         held["material"] = _usual(wish.material.en, rng)
-        held |= _named("attribute", _from_table(phrases["attributes"], wish.material.name, rng))
+        held |= _named("attribute", _from_table("en", "attributes", wish.material.name, rng))
         if alone and "attribute" in held:
             held["a_material_object"] = _english_new(wish.subject, words["object"], held["attribute"])
     if wish.colour is not None and alone and not _describes(wish):
@@ -145,7 +145,7 @@ def _english_new(what: ObjectClass | None, name: str, attribute: str) -> str:
     return with_article(phrase) if own == "a" else f"{own} {phrase}"
 
 
-def _chinese_subject(wish: Wish, place: str, phrases: Mapping[str, Rules], rng: np.random.Generator) -> dict[str, str]:
+def _chinese_subject(wish: Wish, place: str, rng: np.random.Generator) -> dict[str, str]:
     what = wish.subject
     assert what is not None
     name = _usual(what.zh_names, rng)
@@ -157,8 +157,7 @@ def _chinese_subject(wish: Wish, place: str, phrases: Mapping[str, Rules], rng: 
         words["name"] = name
         if what.article == "a" and what.name != "subject":
             words["this_object"] = f"这{what.measure}{name}"
-    slots = frozenset(words)
-    form = compiled("located_object" if place else "object", phrases["objects"], slots)
+    form = phrase_from("zh", ("objects",), "located_object" if place else "object", frozenset(words))
     words["object"] = located if form is None else said(form, words, rng)
     return words
 
@@ -169,8 +168,8 @@ def _chinese_new(what: ObjectClass, name: str, rng: np.random.Generator) -> str:
     return f"一{what.measure}{name}"
 
 
-def _from_table(rules: Rules, symbol: str, rng: np.random.Generator) -> str:
-    form = compiled(symbol, rules, frozenset())
+def _from_table(language: Language, table: str, symbol: str, rng: np.random.Generator) -> str:
+    form = phrase_from(language, (table,), symbol, frozenset())
     return "" if form is None else said(form, {}, rng)
 
 
