@@ -35,8 +35,9 @@ from step1x_edit.data_engine.sources.opening import open_source
 from step1x_edit.data_engine.sources.shelf import WORK, Shelf
 from step1x_edit.data_engine.sources.splitting import Facts, split_of, trained_pictures
 from step1x_edit.data_engine.sources.workers import ExpertPass
-from step1x_edit.errors import DataError
+from step1x_edit.errors import DataError, RequestError
 from step1x_edit.schema.triplet import Rejection
+from step1x_edit.store.lock import locked
 
 LIMITS = Limits(short_side=96)
 
@@ -208,10 +209,39 @@ def test_files_none_of_which_can_be_used_are_one_clear_error(tmp_path: Path) -> 
     assert len(rejections(tmp_path / "out")) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_or_is_being_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(RequestError, match="cannot be written"):
         ingest(iter(()), tmp_path / "file" / "pool")
+    with locked(tmp_path / "pool"), pytest.raises(RequestError, match="another process is writing"):
+        ingest(iter(()), tmp_path / "pool")
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from step1x_edit.data_engine.sources.ingest import ingest
+from step1x_edit.data_engine.sources.opening import open_source
+from step1x_edit.errors import DataError, RequestError
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    try:
+        ingest(open_source(sys.argv[1]), Path(sys.argv[2]))
+    except DataError as error:
+        print(error)
+"""
+
+
+def test_a_disk_without_room_is_one_clear_error_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    # A limit on the length of files fails a write as a full disk does.
+    source = write_files(tmp_path / "in", {f"{number}.png": encoded(photograph(number)) for number in range(3)})
+    (tmp_path / "full_disk.py").write_text(FULL_DISK, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "full_disk.py"), str(source), str(tmp_path / "out")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "cannot be written" in told
+    assert "finished pictures are kept" in told
+    assert ingest(open_source(str(source)), tmp_path / "out").files == 3
 
 
 def test_a_source_is_read_only_as_fast_as_it_is_worked_on(tmp_path: Path) -> None:

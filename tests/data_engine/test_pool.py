@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from step1x_edit.data_engine.objects import object_classes
-from step1x_edit.data_engine.pool import MANIFEST, PIXELS, Pool
+from step1x_edit.data_engine.pool import MANIFEST, PIXELS, Pool, default_pool_folder
 from step1x_edit.data_engine.sources.qt_resources import read_bundle
 from step1x_edit.errors import DataError
 
@@ -96,3 +96,16 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Qt resource bundle"):
         read = read_bundle(tmp_path / "a.rcc")
         next(read)
+
+
+def test_the_starter_pool_is_opened_before_that_of_an_earlier_version(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    earlier, starter = (tmp_path / ".cache/step1x-edit" / name for name in ("pool", "starter-pool"))
+    assert default_pool_folder() == starter
+    for folder in (earlier, starter):
+        folder.mkdir(parents=True)
+        write(pool, folder)
+        assert default_pool_folder() == folder
+        assert len(Pool.open().pictures) == len(pool.pictures)

@@ -117,6 +117,8 @@ def _origin(one: Listed) -> dict[str, Any]:
 
 
 def _write_pixels(target: Path, shelf: Shelf, ready: list[tuple[Listed, Finished]]) -> None:
+    for left_over in target.parent.glob(f".{target.name}.*"):
+        left_over.unlink()
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         for one, _ in ready:

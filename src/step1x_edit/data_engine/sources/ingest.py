@@ -21,6 +21,7 @@ from step1x_edit.data_engine.sources.shelf import Refused, Shelf
 from step1x_edit.data_engine.sources.workers import ExpertPass, Task, work_through
 from step1x_edit.errors import DataError
 from step1x_edit.schema.triplet import Rejection
+from step1x_edit.store.lock import locked
 
 __all__ = ["HELD_OUT_PERCENT", "Ingested", "ingest"]
 
@@ -69,16 +70,19 @@ def ingest(
         Counts; ``offered`` equals files in the pool plus rejections.
 
     Raises:
-        DataError: No picture can be used, the disk is full, or the folder cannot be written.
+        DataError: No picture can be used, or the disk is full.
+        RequestError: The folder cannot be written, or another process is writing there.
         MissingExtra: A part of the expert pass is absent.
     """
     limits = limits or Limits()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shelf = Shelf(folder)
-        book = _Book(limits, expert_pass, on_progress or (lambda _: None))
-        work_through(book.tasks(offers, shelf), shelf, workers=workers, limits=limits, expert_pass=expert_pass)
-        pictures = write_pool(folder, shelf, book.listed.values(), book.refused, held_out_percent=held_out_percent)
+        with locked(folder):
+            shelf = Shelf(folder)
+            book = _Book(limits, expert_pass, on_progress or (lambda _: None))
+            work_through(book.tasks(offers, shelf), shelf, workers=workers, limits=limits, expert_pass=expert_pass)
+            pictures = write_pool(folder, shelf, book.listed.values(), book.refused, held_out_percent=held_out_percent)
+            if pictures:
+                shelf.clear()
     except OSError as error:
         raise DataError(
             given=f"the pool {folder}, which cannot be written ({error.strerror or error})",
@@ -87,7 +91,6 @@ def ingest(
         ) from error
     if not pictures:
         _none_usable(folder, book)
-    shelf.clear()
     return _counts(folder, pictures, book)
 
 
