@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from step1x_edit.experts.embedded import EmbeddedExperts
-from step1x_edit.experts.expert_set import ExpertName
 
 
 @pytest.fixture
@@ -27,8 +26,3 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def experts() -> EmbeddedExperts:
     return EmbeddedExperts()
-
-
-def skip_without(experts: EmbeddedExperts, name: ExpertName) -> None:
-    if not experts.available(name):
-        pytest.skip(f"the part of `{name}` is not on this machine (step1x data setup {name})")

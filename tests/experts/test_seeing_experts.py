@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import skip_without
 from PIL import Image, ImageDraw, ImageFont
+from real_parts import skip_without
 
 from step1x_edit.errors import ExpertError, MissingExtra
 from step1x_edit.experts.embedded import EmbeddedExperts
