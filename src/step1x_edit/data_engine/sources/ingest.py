@@ -138,8 +138,8 @@ class _Book:
         return first is one
 
 
-def _order(one: Listed) -> tuple[str, str]:
-    return one.known.dataset, one.uri
+def _order(one: Listed) -> tuple[str, str, str]:
+    return one.known.dataset, one.uri, one.key
 
 
 def _pool_facts(offer: Pooled) -> Known:
