@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from step1x_edit.data_engine.colour import from_linear, from_oklab, luminance, to_linear, to_oklab
+from step1x_edit.data_engine.weather import blur, cinematic, dawn, grain, muted, overcast, rain, snow
 
 __all__ = ["TONES", "apply_tone", "foliage_share"]
 
@@ -151,6 +152,14 @@ TONES: dict[str, Callable[[Rgb], Rgb]] = {
     "vivid": _vivid,
     "autumn": _autumn,
     "winter": _winter,
+    "rain": rain,
+    "snow": snow,
+    "dawn": dawn,
+    "overcast": overcast,
+    "muted": muted,
+    "cinematic": cinematic,
+    "blur": blur,
+    "grain": grain,
 }
 """Every named look."""
 
