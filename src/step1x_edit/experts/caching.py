@@ -95,7 +95,7 @@ class CachedExperts:
         """Return the picture with the masked part filled from its surround; not remembered."""
         return self.inner.inpaint(picture, mask)
 
-    def stylise(self, picture: Rgb, style: str | Rgb) -> Rgb:
+    def stylise(self, picture: Rgb, style: str | UInt8[np.ndarray, "rows columns 3"]) -> Rgb:
         """Return the picture in a style; not remembered."""
         return self.inner.stylise(picture, style)
 

@@ -90,7 +90,7 @@ class EmbeddedExperts:
         with _answering("inpaint"):
             return self._inpainting.inpaint(picture, mask)
 
-    def stylise(self, picture: Rgb, style: str | Rgb) -> Rgb:
+    def stylise(self, picture: Rgb, style: str | UInt8[np.ndarray, "rows columns 3"]) -> Rgb:
         """Return the picture in a built-in style, by name, or in that of another picture. The size stays."""
         with _answering("stylise"):
             return self._styles.stylise(picture, style)

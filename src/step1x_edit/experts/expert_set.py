@@ -50,7 +50,7 @@ class ExpertSet(Protocol):
         """Return the picture with the masked part filled from its surround; the rest is bit-equal."""
         ...
 
-    def stylise(self, picture: Rgb, style: str | Rgb) -> Rgb:
+    def stylise(self, picture: Rgb, style: str | UInt8[np.ndarray, "rows columns 3"]) -> Rgb:
         """Return the picture in a built-in style, by name, or in that of another picture. The size stays."""
         ...
 

@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from step1x_edit.errors import ExpertError, ShapeError
+from step1x_edit.errors import ExpertError
 from step1x_edit.experts.extras import optional_package, part_file
 
 __all__ = ["PerceptualDistance"]
@@ -49,17 +49,7 @@ class PerceptualDistance:
     def perceptual(
         self, first: UInt8[np.ndarray, "height width 3"], second: UInt8[np.ndarray, "height width 3"]
     ) -> Float32[np.ndarray, "height width"]:
-        """Return a map of distance; its mean is the distance of the two pictures, 0 for equal ones.
-
-        Raises:
-            ShapeError: The pictures differ in size.
-        """
-        if first.shape != second.shape:
-            raise ShapeError(
-                given=f"pictures of {first.shape[:2]} and {second.shape[:2]}",
-                expected="two of one size",
-                remedy="Resize one of them before comparing.",
-            )
+        """Return a map of distance; its mean is the distance of the two pictures, 0 for equal ones."""
         pair = torch.from_numpy(np.stack([first, second])).permute(0, 3, 1, 2).flip(1).float()
         levels = pair - torch.tensor(BLUE_GREEN_RED_MEAN)[:, None, None]
         size = (first.shape[0], first.shape[1])
