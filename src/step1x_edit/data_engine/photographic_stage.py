@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from step1x_edit.data_engine.believable import believable_colours
 from step1x_edit.data_engine.compositing.backdrop import backdrop_like, carried_over
 from step1x_edit.data_engine.compositing.edges import clean_edges
 from step1x_edit.data_engine.compositing.ground import ground_of
@@ -16,8 +17,9 @@ from step1x_edit.data_engine.compositing.habitats import Habitat, KnownScene, Su
 from step1x_edit.data_engine.compositing.light import lit_side
 from step1x_edit.data_engine.compositing.settling import Surround, settled, surround_of
 from step1x_edit.data_engine.compositing.studio import FLOOR, studio
-from step1x_edit.data_engine.instructions import Place
-from step1x_edit.data_engine.mixture import mixture
+from step1x_edit.data_engine.instructions import Colour, Place
+from step1x_edit.data_engine.materials import Matcaps
+from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.objects import ObjectClass, object_class
 from step1x_edit.data_engine.pool import Picture, Pool, Split
 from step1x_edit.data_engine.scene import Placed, Scene
@@ -25,6 +27,7 @@ from step1x_edit.data_engine.sceneries import Scenery, sceneries
 from step1x_edit.data_engine.stage import Stage, side_of
 from step1x_edit.errors import DataError
 from step1x_edit.experts.expert_set import ExpertSet
+from step1x_edit.measures.masks import largest_region
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["PhotographicStage"]
@@ -39,6 +42,8 @@ SMALLEST = 0.14
 """Long side below which an object is not worth a wish, as a fraction of the picture's side."""
 FAR = 0.6
 """Size of an object at the far end of the ground relative to its near end."""
+ROOMS = 400
+"""Scenes tried before a pool is said to have no place for its objects."""
 SPOTS = 24
 """Spots tried for an object."""
 MOST_COVERED = 0.25
@@ -49,6 +54,10 @@ SEEN_GROUND = 0.4
 """Share of a window's width that ground must take."""
 ELSEWHERE, ELSEWHERE_TRIES = 0.7, 40
 """How often the new background is a scenery, and how many windows are tried for one."""
+MOST_UNSURE, ONE_PIECE = 0.3, 0.9
+"""Share of a subject's pixels whose matte may be unsure, and share that its largest piece must hold."""
+CUT_OFF = 0.3
+"""Share of a cut-out's border that only a picture's border cuts so straight; below, feet are allowed more."""
 PERCHES = frozenset({"bird", "owl"})
 """Photographed on a branch or in the air more often than on the ground."""
 
@@ -72,15 +81,28 @@ class PhotographicStage(Stage):
         size: Side of the square pictures, in pixels.
         split: Which part of the pool is used.
         experts: Models that recipes may ask; without them only composed scenes are made.
+        matcaps: Spheres of materials; the part in the user's cache when not given.
 
     Raises:
         DataError: The split has no scene, or no photographic cut-out.
     """
 
-    def __init__(self, pool: Pool, *, size: int, split: Split, experts: ExpertSet | None = None) -> None:
-        super().__init__(pool, size=size, split=split, experts=experts)
+    colours_apart = True
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        size: int,
+        split: Split,
+        experts: ExpertSet | None = None,
+        matcaps: Matcaps | None = None,
+    ) -> None:
+        super().__init__(pool, size=size, split=split, experts=experts, matcaps=matcaps)
         self._fit = {
-            name: fit for name, all_of_it in self._cutouts.items() if (fit := [one for one in all_of_it if is_fit(one)])
+            name: fit
+            for name, cutouts in self._cutouts.items()
+            if (fit := [one for one in cutouts if is_fit(one) and self._is_whole(one)])
         }
         self._habitats = {
             one.name: (one, sorted(one.objects & set(self._fit))) for one in habitats() if one.objects & set(self._fit)
@@ -93,13 +115,23 @@ class PhotographicStage(Stage):
                 self._on["land"].append(picture)
             elif known.surface is not None:
                 self._on[known.surface].append(picture)
-        self._named = [one for one in self._photos if one.id in known_scenes()]
+        self._subjects = [one for one in self._subjects if is_fit(one) and _is_sure(pool.image(one))]
+        self._named = [one for one in self._photos if one.id in known_scenes() and known_scenes()[one.id].scenery]
         if not self._habitats:
             raise DataError(
                 given=f"a pool whose split {split!r} has no photographic cut-out",
                 expected="cut-outs of classes that have a habitat",
                 remedy="Build the starter pool, or use the other split.",
             )
+
+    def colours_of(self, what: ObjectClass) -> list[Colour]:
+        """Return the colours in which a photograph of an object of a class is believed."""
+        return believable_colours(what)
+
+    @property
+    def tones(self) -> dict[str, float]:
+        """Looks of tone transformation and how often each comes up."""
+        return {**mixture().tones, **mixture().more_tones}
 
     def scene(self, rng: np.random.Generator, *, count: int, place: Place | None = None) -> Scene:  # noqa: ARG002
         """Set up a scene of up to ``count`` objects of one habitat, back to front; the last one is covered by nothing.
@@ -108,10 +140,14 @@ class PhotographicStage(Stage):
             rng: Makes all choices.
             count: How many objects at most; fewer where there is no room.
             place: Not used: objects go where they can be. :meth:`addition` names the place afterwards.
+
+        Raises:
+            DataError: The pool's photographs have no place for its cut-outs.
         """
-        while True:
-            names = list(self._habitats)
-            habitat, classes = self._habitats[names[int(rng.integers(len(names)))]]
+        for _ in range(ROOMS):
+            # Habitats of many classes come up more often, but not in proportion: there are few kinds of vehicle.
+            weights = {name: len(classes) ** 0.5 for name, (_, classes) in self._habitats.items()}
+            habitat, classes = self._habitats[draw(weights, rng)]
             found = self._room_for(habitat, rng)
             if found is None:
                 continue
@@ -119,6 +155,11 @@ class PhotographicStage(Stage):
             objects = self._placed(empty.background, ground, habitat, classes, count, rng)
             if objects:
                 return replace(empty, objects=tuple(sorted(objects, key=_feet)))
+        raise DataError(
+            given=f"a pool without a place for {', '.join(self._habitats)} ({ROOMS} tried)",
+            expected="photographs with land, sky or water for the cut-outs it has",
+            remedy="Add photographs of landscapes to the pool.",
+        )
 
     def addition(self, rng: np.random.Generator, *, with_place: float) -> tuple[Scene, Place | None]:
         """Set up a scene whose last object is new, and name where it is if that is to be said and has a name."""
@@ -127,11 +168,14 @@ class PhotographicStage(Stage):
         return scene, side_of(scene.objects[-1].middle[0] / self.size) if said else None
 
     def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed:
-        """Put another object of the same habitat where one stands."""
+        """Put another object of the same habitat where one stands, or at least one of the same surface."""
         present = {one.what.name for one in scene.objects} | {old.what.name}
         habitat = self._habitat_of(old.what.name)
         able = [name for name in self._habitats[habitat.name][1] if name not in present] if habitat else []
-        able = able or [name for name in self._fit if name not in present]
+        if not able:
+            on = habitat.on if habitat else "land"
+            able = sorted({name for one, names in self._habitats.values() if one.on == on for name in names} - present)
+        able = able or sorted({name for _, names in self._habitats.values() for name in names} - present)
         name = able[int(rng.integers(len(able)))]
         return self.instead_of(scene.background, old, object_class(name), rng)
 
@@ -148,6 +192,19 @@ class PhotographicStage(Stage):
         left = round(old.left + (start + end) / 2 - rgba.shape[1] / 2)
         top, left = (max(0, min(at, self.size - extent)) for at, extent in zip((top, left), rgba.shape, strict=False))
         return settled(surround, rgba, what, top=top, left=left, stands=not floats, rng=rng, source=source)
+
+    def can_replace(self, what: ObjectClass) -> bool:
+        """Tell whether another object of the same habitat, with feet on the ground, can come instead."""
+        habitat = self._habitat_of(what.name)
+        return habitat is not None and habitat.on in ("land", "table") and what.name not in PERCHES
+
+    def _is_whole(self, cutout: Picture) -> bool:
+        """Tell whether a cut-out was not cut off by the border of the photograph it comes from."""
+        if cutout.id not in self._photo_of:
+            return True
+        inside = self._pool.image(cutout)[..., 3] > 127
+        borders = inside[0].mean(), inside[:, 0].mean(), inside[:, -1].mean(), inside[-1].mean() - 0.25
+        return bool(max(borders) < CUT_OFF)
 
     def _room_for(self, habitat: Habitat, rng: np.random.Generator) -> tuple[Scene, _Ground] | None:
         if habitat.on == "table" and (not self._on["table"] or rng.random() < 0.75):
@@ -213,7 +270,8 @@ class PhotographicStage(Stage):
         rgba, source = self._cutout_for(what, nearest, surround, rng)
         left, top, right, bottom = ground.box
         for _ in range(SPOTS):
-            x, y = rng.uniform(left, right) * self.size, rng.uniform(top, bottom) * self.size
+            nearer = bottom - habitat.near * (bottom - top)
+            x, y = rng.uniform(left, right) * self.size, rng.uniform(nearer, bottom) * self.size
             depth = 1 - (y / self.size - top) / max(bottom - top, 0.05) if habitat.on == "land" else 0.0
             factor = 1 - (1 - FAR) * min(1.0, max(0.0, depth)) * min(1.0, (bottom - top) / 0.25)
             rows, columns = (max(4, round(extent * factor)) for extent in rgba.shape[:2])
@@ -251,7 +309,7 @@ class PhotographicStage(Stage):
 
     def elsewhere(self, scene: Scene, rng: np.random.Generator) -> tuple[Scene, Scenery] | None:
         """Return the objects of a scene in another scenery, where there is one in which they can be."""
-        if rng.random() >= ELSEWHERE:
+        if not self._named or rng.random() >= ELSEWHERE:
             return None
         feet = [self._feet_of(one) for one in scene.objects]
         cut_off = all(one is None for one in feet)
@@ -288,10 +346,10 @@ class PhotographicStage(Stage):
         return habitat is not None and habitat.on == "land" and one.what.name not in PERCHES
 
     def _habitat_of(self, name: str) -> Habitat | None:
-        return next((one for one, _ in self._habitats.values() if name in one.objects), None)
+        return next((one for one, _ in self._habitats.values() if name in one.objects | one.seen), None)
 
 
-def _fitted(rgba: Rgba, size: tuple[int, int]) -> Rgba:
+def _fitted(rgba: Rgba, size: tuple[int, int]) -> UInt8[np.ndarray, "new_rows new_columns 4"]:
     if rgba.shape[:2] == size:
         return rgba
     picture = Image.fromarray(np.ascontiguousarray(rgba))
@@ -314,6 +372,14 @@ def _seen(known: KnownScene, window: tuple[slice, slice], shape: tuple[int, ...]
     if box[2] - box[0] < SEEN_GROUND or box[3] - box[1] < 0.03:
         return None
     return _Ground(surface=known.surface, box=box)
+
+
+def _is_sure(rgba: Rgba) -> bool:
+    """Tell whether a matte is in or out nearly everywhere and in one piece."""
+    matte = rgba[::2, ::2, 3]
+    inside = matte > 127
+    unsure = ((matte > 25) & (matte < 230)).sum() / max(1, inside.sum())
+    return bool(unsure < MOST_UNSURE and largest_region(inside) > ONE_PIECE * inside.sum())
 
 
 def _bears(

@@ -36,18 +36,21 @@ def takes_photograph(stage: Stage, share: float, rng: np.random.Generator) -> bo
     return stage.experts is not None and stage.experts.available("inpaint") and rng.random() < share
 
 
-def emptied_photograph(stage: Stage, rng: np.random.Generator) -> EmptiedPhotograph | Refusal:
+def emptied_photograph(
+    stage: Stage, rng: np.random.Generator, *, replaceable: bool = False
+) -> EmptiedPhotograph | Refusal:
     """Take a photograph with a named subject and empty it: matte, hole, filling, a look at the filling.
 
     Args:
         stage: Has experts; its pool holds photographs with mattes.
         rng: Makes all choices.
+        replaceable: Only subjects for which something like them can come.
 
     Returns:
         The photograph with and without its subject, or why that cannot be shown.
     """
     assert stage.experts is not None, "a stage with experts, see takes_photograph"
-    scene = stage.removable_subject(rng)
+    scene = stage.removable_subject(rng, replaceable=replaceable)
     if scene is None:
         return Refusal(stage="matte", reason="No photograph has a named subject small enough to be taken out.")
     (subject,) = scene.objects

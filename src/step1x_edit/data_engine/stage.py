@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from step1x_edit.data_engine.instructions import Place, colours, places
+from step1x_edit.data_engine.believable import paintable_colours
+from step1x_edit.data_engine.instructions import Colour, Place, colours, places
 from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.objects import ObjectClass, object_class, object_classes
@@ -61,6 +62,9 @@ class Stage:
         DataError: The split has no scene, or fewer than two classes of objects.
     """
 
+    colours_apart = False
+    """Whether a plain background must differ from the subject too, not only from the old background."""
+
     def __init__(
         self,
         pool: Pool,
@@ -92,6 +96,10 @@ class Stage:
     def tones(self) -> dict[str, float]:
         """Looks of tone transformation and how often each comes up: those that nano is trained on."""
         return mixture().tones
+
+    def colours_of(self, what: ObjectClass) -> list[Colour]:
+        """Return the colours an object of a class may be given; none where its own cannot be changed."""
+        return paintable_colours(what)
 
     def photo(self, rng: np.random.Generator) -> Rgb:
         """Return a random square of any photograph."""
@@ -166,13 +174,17 @@ class Stage:
         Returns:
             The scene, or None when the split has no such photograph.
         """
-        able = [one for one in self._subjects if not recolourable or (one.label and class_of(one).recolour)]
+        able = [one for one in self._subjects if not recolourable or (one.label and self.colours_of(class_of(one)))]
         if not able:
             return None
         return self._photograph(able[int(rng.integers(len(able)))], rng)
 
-    def removable_subject(self, rng: np.random.Generator) -> Scene | None:
+    def removable_subject(self, rng: np.random.Generator, *, replaceable: bool = False) -> Scene | None:
         """Return a photograph, shown as whole as a square allows, whose named subject leaves most of it free.
+
+        Args:
+            rng: Makes all choices.
+            replaceable: Only subjects for which something like them can come.
 
         Returns:
             The scene of one object, or None when the split has no such photograph.
@@ -180,9 +192,14 @@ class Stage:
         if self._removable is None:
             named = [one for one in self._subjects if one.label]
             self._removable = [one for one in named if _share(self._pool.image(one)) < MOST_TAKEN]
-        if not self._removable:
+        able = [one for one in self._removable if not replaceable or self.can_replace(class_of(one))]
+        if not able:
             return None
-        return self._photograph(self._removable[int(rng.integers(len(self._removable)))], rng, at_least=0.92)
+        return self._photograph(able[int(rng.integers(len(able)))], rng, at_least=0.92)
+
+    def can_replace(self, what: ObjectClass) -> bool:  # noqa: ARG002
+        """Tell whether something can come instead of an object; here anything can."""
+        return True
 
     def _photograph(self, picture: Picture, rng: np.random.Generator, *, at_least: float = 0.8) -> Scene:
         """Return a square of a photograph around its subject as a scene of one object."""

@@ -23,8 +23,8 @@ Pixels = Bool[np.ndarray, "size size"]
 Matte = Float32[np.ndarray, "size size"]
 SUBJECT = 0.3
 """Matte from which a pixel is taken out."""
-GROWTH = 5 / 320
-"""How far the hole is grown, as a share of the side: 4 to 5 pixels of a 320 px picture."""
+GROWTH = 7 / 320
+"""How far the hole is grown, as a share of the side: lenses and sharpening leave a halo around a subject."""
 LARGEST, SMALLEST = 0.35, 0.012
 """Share of the picture the matte may take."""
 UNSURE = 0.4
@@ -38,10 +38,18 @@ SHADOW_REACH = (0.12, 0.45)
 """How far below and beside the feet, as shares of the subject's height and width."""
 SHADOW_STEP = 0.86
 """Brightness of a shadow relative to the ground beyond it."""
+RIM = 0.012
+"""Width of the strips on both sides of a hole's edge whose colours are compared, as a share of the side."""
+SPREAD = 0.09
+"""How far into the hole their difference is carried."""
 RING = 0.08
 """Width of the ring a filling is compared with, as a share of the side."""
 DETAIL = (0.4, 2.2)
 """Detail of a filling relative to the ring's; between them, not seen as a smear or a patch."""
+SMEARED, MOST_SMEARED = 0.45, 0.18
+"""Local detail below this share of what the calmer part of the ring has is a smear; share of the hole that may be one."""
+LOCAL = 1 / 32
+"""Side of a place in which detail is averaged, as a share of the picture's."""
 SEAM = 2.4
 """Step across the hole's edge, relative to steps in the ring."""
 
@@ -70,7 +78,7 @@ def emptied(photo: Rgb, matte: Matte, experts: ExpertSet, rng: np.random.Generat
     hole = hole_of(photo, matte)
     if hole.mean() > 1.6 * LARGEST:
         return Refusal(stage="matte", reason="The hole would be too large to fill.", value=float(hole.mean()))
-    filled = _with_grain(photo, experts.inpaint(photo, hole), hole, rng)
+    filled = _with_grain(photo, _joining(photo, experts.inpaint(photo, hole), hole), hole, rng)
     return _implausible(photo, filled, hole) or Emptied(picture=filled, hole=hole)
 
 
@@ -129,6 +137,32 @@ def _disc(cv2: object, radius: float) -> UInt8[np.ndarray, "side side"]:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def _joining(photo: Rgb, filled: Rgb, hole: Pixels) -> Rgb:
+    """Take the step in colour across the hole's edge out of the filling, less and less toward its middle."""
+    cv2 = optional_package("cv2")
+    size, inside = len(photo), hole.astype(np.float32)
+    near = cv2.GaussianBlur(inside, (0, 0), RIM * size)
+    strips = inside * (near < 0.9), (1 - inside) * (near > 0.1)
+    levels = filled.astype(np.float32)
+    means = [_mean_around(cv2, levels, strip, 2 * RIM * size) for strip in strips]
+    edge = np.minimum(means[0][1], means[1][1])
+    step, _ = _mean_around(cv2, means[1][0] - means[0][0], edge * (near > 0.02) * (near < 0.98), SPREAD * size / 2)
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    fade = np.exp(-depth / (SPREAD * size))[..., None]
+    moved = np.clip(levels + np.clip(step, -24, 24) * fade + 0.5, 0, 255).astype(np.uint8)
+    return np.where(hole[..., None], moved, photo)
+
+
+def _mean_around(
+    cv2: object, values: Float32[np.ndarray, "size size 3"], weight: Matte, sigma: float
+) -> tuple[Float32[np.ndarray, "size size 3"], Matte]:
+    """Return the weighted mean of values around each pixel, and how much weight there was."""
+    blur = cv2.GaussianBlur  # pyright: ignore[reportAttributeAccessIssue]
+    weight = weight.astype(np.float32)
+    total = blur(weight, (0, 0), sigma)
+    return blur(values * weight[..., None], (0, 0), sigma) / np.maximum(total, 1e-4)[..., None], total
+
+
 def _with_grain(photo: Rgb, filled: Rgb, hole: Pixels, rng: np.random.Generator) -> Rgb:
     """Give the filling, which averages patches, the grain of the photograph."""
     levels = filled.astype(np.float32)
@@ -149,6 +183,11 @@ def _implausible(photo: Rgb, filled: Rgb, hole: Pixels) -> Refusal | None:
             "The filling is blurrier than its surround." if ratio < 1 else "The filling is busier than its surround."
         )
         return Refusal(stage="inpaint", reason=reason, value=ratio, threshold=DETAIL[0] if ratio < 1 else DETAIL[1])
+    local = cv2.blur(detail, (max(3, int(LOCAL * len(photo))),) * 2)
+    smeared = float((local[hole] < SMEARED * np.quantile(local[ring], 0.4)).mean())
+    if smeared > MOST_SMEARED:
+        reason = "The filling is smeared."
+        return Refusal(stage="inpaint", reason=reason, value=smeared, threshold=MOST_SMEARED)
     soft = cv2.GaussianBlur(luma, (0, 0), 1.0)
     slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1))
     edge = (cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~hole

@@ -24,6 +24,8 @@ WIDE = 0.45
 """Share of the lowest rows that must be ground."""
 WATER = -0.035
 """Mean OKLab blue-yellow below which ground is taken for water or snow in shade."""
+LIGHTER = 0.06
+"""How much lighter (OKLab) what lies beyond the horizon must be: sky, not the upper half of a wall."""
 SKY_ROUGH = 0.03
 """Slope of lightness up to which the part above is sky."""
 SKY_LEAST = 0.3
@@ -49,7 +51,7 @@ class Ground:
 def ground_of(picture: UInt8[np.ndarray, "size size 3"]) -> Ground | None:
     """Find the ground of a picture, or say that it has none to stand on.
 
-    Ground is what is alike in colour from the lower edge upward, calm, not blue, and ends below the upper third.
+    Ground is what is alike in colour from the lower edge upward, calm, not blue, and ends below something lighter.
     """
     lab, rough = _looked_at(picture)
     seed = np.median(lab[-6:].reshape(-1, 3), axis=0)
@@ -62,6 +64,8 @@ def ground_of(picture: UInt8[np.ndarray, "size size 3"]) -> Ground | None:
     rows = np.flatnonzero(share > WIDE)
     horizon = rows[0] / SIDE
     if not SHALLOWEST <= 1 - horizon <= STEEPEST:
+        return None
+    if lab[: rows[0], :, 0].mean() < lab[ground][:, 0].mean() + LIGHTER:
         return None
     standable = ground.copy()
     standable[: rows[0] + 2] = False

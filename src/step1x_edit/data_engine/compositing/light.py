@@ -16,15 +16,17 @@ STEP = 4
 """Every fourth pixel is enough for statistics."""
 NORM = 5
 """Exponent of the mean that stands for the colour of the light (shades of grey; Finlayson and Trezzi 2004)."""
-TINT, TINT_LIMITS = 0.6, (0.85, 1.18)
+TINT, TINT_LIMITS = 0.4, (0.88, 1.14)
 """How far the colour of the light goes over to the cut-out, and the limits of the factor on a channel."""
 NEUTRAL_SHARE = 0.5
 """How far a cut-out's own light is taken away before."""
-RANGE_PULL = 0.45
+RANGE_PULL = 0.55
 """How far the cut-out's darkest and lightest parts move toward those of the place."""
 DARK, LIGHT = 3, 97
 """Percentiles taken as darkest and lightest."""
-GAIN_LIMITS = (0.55, 1.3)
+FULL_RANGE, MOST_LIFT = 120.0, 60.0
+"""Levels between dark and light from which a place is followed fully; most that dark parts are lifted before the pull."""
+GAIN_LIMITS = (0.5, 1.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ def in_light(
     colour: Float32[np.ndarray, "rows columns 3"],
     alpha: Float32[np.ndarray, "rows columns 1"],
     *,
-    around: Rgb,
+    around: UInt8[np.ndarray, "rows_around columns_around 3"],
     picture: Rgb,
 ) -> Float32[np.ndarray, "rows columns 3"]:
     """Bring a cut-out into the light of a picture.
@@ -76,7 +78,9 @@ def in_light(
     tint = np.clip(_illuminant(everywhere) ** TINT / _illuminant(own) ** (TINT * NEUTRAL_SHARE), *TINT_LIMITS)
     place = np.concatenate([around[::STEP, ::STEP].reshape(-1, 3), everywhere[::4]]).astype(np.float32) @ LUMA
     (low, high), (to_low, to_high) = (np.percentile(one, (DARK, LIGHT)) for one in (own @ LUMA, place))
-    to_low, to_high = low + RANGE_PULL * (to_low - low), high + RANGE_PULL * (to_high - high)
+    # A plain place says little about how dark its darkest objects would be.
+    pull = RANGE_PULL * min(1.0, float(to_high - to_low) / FULL_RANGE)
+    to_low, to_high = low + pull * min(to_low - low, MOST_LIFT), high + pull * (to_high - high)
     gain = np.clip((to_high - to_low) / max(high - low, 24.0), *GAIN_LIMITS)
     middle, to_middle = (low + high) / 2, (to_low + to_high) / 2
     # A lighter place may not wash a dark object out, nor a dark one bury it.

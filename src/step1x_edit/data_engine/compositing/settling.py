@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from step1x_edit.data_engine.compositing.light import Light, in_light, light_of
 from step1x_edit.data_engine.compositing.shadow import cast_shadow
-from step1x_edit.data_engine.compositing.texture import grain_of, grainy, softened, softness_of
+from step1x_edit.data_engine.compositing.texture import SOFTEST_PX, grain_of, grainy, softened, softness_of
 from step1x_edit.data_engine.objects import ObjectClass
 from step1x_edit.data_engine.scene import Placed
 
@@ -18,8 +18,8 @@ __all__ = ["Surround", "settled", "surround_of"]
 Rgb = UInt8[np.ndarray, "size size 3"]
 OWN_RIM_PX = 0.5
 """Softness a matte has after it was scaled."""
-SOFTEST_RIM = 0.006
-"""Most blur of a rim, as a share of the picture's side."""
+MOST_SOFT = 0.003
+"""Most blur a cut-out is given, as a share of the picture's side: before a soft background a subject is in focus."""
 DARKNESS = (0.8, 1.0)
 """Darkness of the shadow, drawn for each object."""
 
@@ -39,7 +39,10 @@ class Surround:
 def surround_of(picture: Rgb) -> Surround:
     """Measure light, grain and sharpness of a picture."""
     levels = picture.astype(np.float32)
-    return Surround(picture=picture, light=light_of(picture), grain=grain_of(levels), softness=softness_of(levels))
+    softness = softness_of(levels)
+    # Without an edge nothing is known of the lens.
+    softness = 0.0 if softness >= SOFTEST_PX else softness
+    return Surround(picture=picture, light=light_of(picture), grain=grain_of(levels), softness=softness)
 
 
 def settled(
@@ -72,8 +75,9 @@ def settled(
     colour = in_light(colour, alpha, around=_around(picture, top, left, alpha.shape), picture=picture)
     # 2. Sharpness: of the two, the softer one is kept.
     own = softness_of(colour, alpha[..., 0])
-    inside_px = np.sqrt(max(0.0, surround.softness**2 - own**2)) if own < surround.softness else 0.0
-    rim_px = min(np.sqrt(max(0.0, surround.softness**2 - OWN_RIM_PX**2)), SOFTEST_RIM * len(picture))
+    most = MOST_SOFT * len(picture)
+    inside_px = min(np.sqrt(max(0.0, surround.softness**2 - own**2)), most)
+    rim_px = min(np.sqrt(max(0.0, max(surround.softness, min(own, most)) ** 2 - OWN_RIM_PX**2)), most)
     colour, alpha = softened(colour, alpha, inside_px=float(inside_px), rim_px=float(rim_px))
     # 3. Grain: what the picture has more of.
     missing = np.sqrt(max(0.0, surround.grain**2 - grain_of(colour, alpha[..., 0]) ** 2))
@@ -87,7 +91,7 @@ def settled(
     )  # fmt: skip
 
 
-def _around(picture: Rgb, top: int, left: int, shape: tuple[int, ...]) -> Rgb:
+def _around(picture: Rgb, top: int, left: int, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height width 3"]:
     """Return the part of a picture within half an object's size of its spot."""
     rows, columns = shape[:2]
     return picture[max(0, top - rows // 2) : top + rows + rows // 2, max(0, left - columns // 2) : left + 2 * columns]

@@ -21,6 +21,8 @@ FLAT = 0.16
 """How high an object's shadow rises on the ground behind it, as a share of its height."""
 FEET = 0.12
 """The lowest part of an object, as a share of its height, that touches the ground."""
+BODY = 0.4
+"""A part of an object nearer to the ground than this share of its height takes light from it."""
 SOFT = (0.05, 0.02)
 """Blur of the thrown shadow in soft and in hard light, as a share of the object's height."""
 
@@ -70,14 +72,15 @@ def _contact(
 ) -> Float32[np.ndarray, "height width"]:
     cv2 = optional_package("cv2")
     rows, columns = alpha.shape[:2]
-    band = alpha[-max(2, int(FEET * rows)) :, :, 0]
-    line = np.zeros(size, dtype=np.float32)
-    # How near to the ground each column's lowest pixel is: feet are dark, a raised paw is not.
-    depth = np.linspace(0, 1, len(band), dtype=np.float32)[:, None]
-    touch = (band > 0.5).astype(np.float32) * depth
+    lowest = rows - 1 - np.argmax(alpha[::-1, :, 0] > 0.5, axis=0)
+    above = np.where(alpha[..., 0].max(axis=0) > 0.5, (rows - 1 - lowest) / rows, 1.0).astype(np.float32)
+    # Feet are dark, a raised paw is not; under a body the ground sees less of the sky.
+    touch, under = np.clip(1 - above / FEET, 0, 1) ** 2, np.clip(1 - above / BODY, 0, 1)
     thick = max(1, rows // 40)
-    line[ground - thick : ground + thick, left : left + columns] = touch.max(axis=0) ** 2
-    tight = cv2.GaussianBlur(line, (0, 0), sigmaX=max(1.0, 0.015 * rows), sigmaY=max(0.8, 0.012 * rows))
-    wide = cv2.GaussianBlur(line, (0, 0), sigmaX=max(2.0, 0.06 * rows), sigmaY=max(1.2, 0.03 * rows))
+    lines = np.zeros((*size, 2), dtype=np.float32)
+    lines[ground - thick : ground + thick, left : left + columns, 0] = touch
+    lines[ground - 2 * thick : ground + thick, left : left + columns, 1] = under
+    tight = cv2.GaussianBlur(lines[..., 0], (0, 0), sigmaX=max(1.0, 0.015 * rows), sigmaY=max(0.8, 0.012 * rows))
+    wide = cv2.GaussianBlur(lines[..., 1], (0, 0), sigmaX=max(2.0, 0.05 * rows), sigmaY=max(1.2, 0.028 * rows))
     peak = max(float(tight.max()), 1e-3), max(float(wide.max()), 1e-3)
-    return CONTACT * np.clip(0.75 * tight / peak[0] + 0.45 * wide / peak[1], 0, 1)
+    return CONTACT * np.clip(0.65 * tight / peak[0] + 0.55 * wide / peak[1], 0, 1)

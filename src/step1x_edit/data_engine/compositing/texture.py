@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from step1x_edit.experts.extras import optional_package
 
-__all__ = ["grain_of", "grainy", "softened", "softness_of"]
+__all__ = ["SOFTEST_PX", "grain_of", "grainy", "softened", "softness_of"]
 
 Colour = Float32[np.ndarray, "height width 3"]
 Matte = Float32[np.ndarray, "height width"]
@@ -24,6 +24,8 @@ PRE_SMOOTHING = 0.8
 """Pixels; keeps grain from counting as sharpness."""
 SHARPEST = 99.5
 """Percentile of edges that counts: a defocused background still has the lens's sharpness somewhere."""
+INSIDE = 0.97
+"""Matte from which a pixel shows the subject alone."""
 SOFTEST_PX = 4.0
 """Softness of a picture without any edge."""
 
@@ -80,9 +82,6 @@ def softness_of(picture: Colour, matte: Matte | None = None) -> float:
         return SOFTEST_PX
     total = 0.607 * steepest / max(float(sharpest), 1e-3)
     return float(min(SOFTEST_PX, np.sqrt(max(0.0, total**2 - PRE_SMOOTHING**2))))
-
-
-INSIDE = 0.97
 
 
 def softened(

@@ -39,7 +39,7 @@ def change_background(stage: Stage, rng: np.random.Generator) -> EditPair:
     scene = photographed or stage.scene(rng, count=mixture().object_count(TASK, rng))
     elsewhere = stage.elsewhere(scene, rng)
     if elsewhere is None:
-        colour = _other_colour(scene, rng)
+        colour = _other_colour(scene, rng, apart=stage.colours_apart)
         plain = np.broadcast_to(np.array(colour.rgb, dtype=np.uint8), scene.background.shape)
         objects = tuple(replace(one, shadow=0.0) for one in scene.objects)
         after, wish, detail = Scene(background=plain, objects=objects), Wish(key=TASK.value, colour=colour), colour.name
@@ -63,10 +63,17 @@ def change_background(stage: Stage, rng: np.random.Generator) -> EditPair:
     )
 
 
-def _other_colour(scene: Scene, rng: np.random.Generator) -> Colour:
-    mean = scene.background.mean(axis=(0, 1))
-    others = [one for one in colours().values() if np.abs(mean - np.array(one.rgb)).mean() > SAME_COLOUR]
-    return others[int(rng.integers(len(others)))]
+def _other_colour(scene: Scene, rng: np.random.Generator, *, apart: bool) -> Colour:
+    means = [scene.background.mean(axis=(0, 1))]
+    if apart:
+        means += [(one.colour * one.alpha).sum(axis=(0, 1)) / (one.alpha.sum() + 1e-6) for one in scene.objects]
+
+    def distance(colour: Colour) -> float:
+        return min(float(np.abs(mean - np.array(colour.rgb)).mean()) for mean in means)
+
+    others = [one for one in colours().values() if distance(one) > SAME_COLOUR]
+    # Among many objects every colour may be like one of them: then the one that is least so.
+    return others[int(rng.integers(len(others)))] if others else max(colours().values(), key=distance)
 
 
 def _opaque(objects: Sequence[Placed], size: int) -> Bool[np.ndarray, "size size"]:

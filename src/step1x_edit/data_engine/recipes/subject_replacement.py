@@ -46,7 +46,7 @@ def replace_subject(stage: Stage, rng: np.random.Generator) -> EditPair | Refusa
 
 def _in_photograph(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Empty a photograph of its subject and put another object there."""
-    found = emptied_photograph(stage, rng)
+    found = emptied_photograph(stage, rng, replaceable=True)
     if isinstance(found, Refusal):
         return found
     old = found.subject

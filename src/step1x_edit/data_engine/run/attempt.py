@@ -12,11 +12,11 @@ from step1x_edit import __version__
 from step1x_edit.data_engine.filters.filter import Judged
 from step1x_edit.data_engine.instructions.wording import Instructions, instructions
 from step1x_edit.data_engine.pair import EditPair, Refusal
+from step1x_edit.data_engine.photographic_stage import PhotographicStage
 from step1x_edit.data_engine.pool import Picture, Pool
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.run.rejections import attempt_uid, lost, short_hash
 from step1x_edit.data_engine.run.settings import RunSettings
-from step1x_edit.data_engine.stage import Stage
 from step1x_edit.errors import MissingExtra
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256
@@ -48,7 +48,7 @@ class AttemptMaker:
         self._experts = experts
         self._judge = judge
         self._pictures = {one.id: one for one in pool.pictures}
-        self._stage = Stage(pool, size=settings.size, split=settings.split, experts=experts)
+        self._stage = PhotographicStage(pool, size=settings.size, split=settings.split, experts=experts)
 
     def __call__(self, attempt: int) -> EncodedTriplet | Rejection:
         """Make one attempt.
