@@ -6,16 +6,19 @@ lightness moves as a whole toward the colour's, so that a yellow is not a brown 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32
 
 from step1x_edit.data_engine.colour import from_oklab, to_oklab
-from step1x_edit.data_engine.instructions import Colour, colours
+from step1x_edit.data_engine.instructions import Colour
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
-from step1x_edit.data_engine.scene import Placed, Scene, footprint, render
+from step1x_edit.data_engine.record import boxes_of, done_here
+from step1x_edit.data_engine.resurfacing import cropped, resurfaced
+from step1x_edit.data_engine.scene import Placed, Scene
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
@@ -37,16 +40,20 @@ USUAL_PULL = 0.6
 def alter_colour(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that changes the colour of a named object."""
     scene = _scene(stage, rng)
-    able = [one for one in scene.objects if one.what.recolour]
+    able = [one for one in scene.objects if stage.colours_of(one.what)]
     subject = able[int(rng.integers(len(able)))]
-    colour, painted = _visible_change(subject, rng)
+    colour, painted = _visible_change(cropped(subject), stage.colours_of(subject.what), rng)
+    pictures = resurfaced(scene, subject, painted.colour)
     return EditPair(
-        reference=render(scene.background, scene.objects),
-        target=render(scene.background, [painted if one is subject else one for one in scene.objects]),
-        changed=footprint([replace(subject, shadow=0.0)], (stage.size, stage.size)),
+        reference=pictures.reference,
+        target=pictures.target,
+        changed=pictures.changed,
         wish=Wish(key=TASK.value, subject=subject.what, colour=colour),
         task=TASK,
         detail=colour.name,
+        boxes=boxes_of(scene.objects, stage.size),
+        sources=scene.sources,
+        stages=(done_here("recolour", "recipes.colour_alteration", f"colour={colour.name.replace(' ', '-')}"),),
     )
 
 
@@ -70,15 +77,14 @@ def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
     photographed = stage.photographed_subject(rng, recolourable=True) if rng.random() < PHOTOGRAPHED else None
     while photographed is None:
         scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
-        if any(one.what.recolour for one in scene.objects):
+        if any(stage.colours_of(one.what) for one in scene.objects):
             return scene
     return photographed
 
 
-def _visible_change(subject: Placed, rng: np.random.Generator) -> tuple[Colour, Placed]:
+def _visible_change(subject: Placed, able: Sequence[Colour], rng: np.random.Generator) -> tuple[Colour, Placed]:
     """Take colours in random order until one can be seen; the strongest change when none reaches that."""
     before = to_oklab(np.clip(subject.colour + 0.5, 0, 255).astype(np.uint8))
-    able = [colour for colour in colours().values() if colour.recolour]
     tried: list[tuple[float, Colour, Placed]] = []
     for index in rng.permutation(len(able)):
         painted = recoloured(subject, able[index])
