@@ -11,6 +11,7 @@ from step1x_edit.data_engine.instructions.rewriting import rewritten
 from step1x_edit.data_engine.objects import object_classes
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.answers import PartVersion
+from step1x_edit.experts.expert_set import ExpertSet
 
 WISH = Wish(key="subject-remove-placed", subject=object_classes()["dog"], place=places()["left"])
 ANSWER = """1. Could the dog on the left go away?
@@ -25,7 +26,7 @@ lose the left dog
 
 
 @dataclass
-class OneAnswer:
+class OneAnswer(ExpertSet):
     """A hosted model that always gives the same answer, or none that is there."""
 
     answer: str | None
@@ -39,7 +40,7 @@ class OneAnswer:
 
     def ask(self, question, pictures):
         self.asked.append(question)
-        return self.answer
+        return self.answer or ""
 
 
 def wordings(experts, wish=WISH, count=5):

@@ -14,6 +14,7 @@ one rule serves edits that say more and edits that say less, and a text never ha
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,15 +60,18 @@ def compiled(symbol: str, rules: Rules, slots: frozenset[str]) -> Phrase | None:
 
 def said(phrase: Phrase, words: Mapping[str, str], rng: np.random.Generator) -> str:
     """Draw one text and put the words into its slots."""
-    chance = rng.random() * phrase.reach[-1]
-    index = next((place for place, reach in enumerate(phrase.reach) if chance < reach), len(phrase.reach) - 1)
-    return "".join(_part(part, words, rng) for part in phrase.options[index])
-
-
-def _part(part: str | _Slot | Phrase, words: Mapping[str, str], rng: np.random.Generator) -> str:
-    if isinstance(part, str):
-        return part
-    return words[part.name] if isinstance(part, _Slot) else said(part, words, rng)
+    text: list[str] = []
+    waiting: list[str | _Slot | Phrase] = [phrase]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            text.append(part)
+        elif isinstance(part, _Slot):
+            text.append(words[part.name])
+        else:
+            index = bisect_right(part.reach, rng.random() * part.reach[-1])
+            waiting.extend(reversed(part.options[min(index, len(part.options) - 1)]))
+    return "".join(text)
 
 
 @dataclass(frozen=True, slots=True)
