@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +125,7 @@ def ciede2000(
     size_c = 1 + 0.045 * chroma
     size_h = 1 + 0.015 * chroma * _hue_weight(hue)
     degrees = np.degrees(hue) % 360
-    rotation = -2 * _saturating(chroma) * np.sin(np.radians(60 * np.exp(-(((degrees - 275) / 25) ** 2))))
+    rotation = -2 * _saturating(chroma) * np.sin(math.radians(60) * np.exp(-(((degrees - 275) / 25) ** 2)))
     part_l = (second[..., 0] - first[..., 0]) / size_l
     part_c, part_h = (chromas[1] - chromas[0]) / size_c, across / size_h
     squared = part_l**2 + part_c**2 + part_h**2 + rotation * part_c * part_h
@@ -140,10 +141,10 @@ def _hue_weight(hue: Float32[np.ndarray, "*size"]) -> Float32[np.ndarray, "*size
     """Return how strongly a difference of hue counts at a hue in radians (T of the formula)."""
     return (
         1
-        - 0.17 * np.cos(hue - np.radians(30))
+        - 0.17 * np.cos(hue - math.radians(30))
         + 0.24 * np.cos(2 * hue)
-        + 0.32 * np.cos(3 * hue + np.radians(6))
-        - 0.20 * np.cos(4 * hue - np.radians(63))
+        + 0.32 * np.cos(3 * hue + math.radians(6))
+        - 0.20 * np.cos(4 * hue - math.radians(63))
     )
 
 

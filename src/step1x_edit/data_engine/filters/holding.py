@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from step1x_edit.data_engine.filters.filter import absent, bounded
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.experts.expert_set import ExpertSet
+from step1x_edit.measures.change import changed_pixels
 from step1x_edit.measures.colour import luma
 from step1x_edit.measures.preservation import mean_where, outside, psnr
 from step1x_edit.measures.sharpness import fineness
@@ -88,7 +89,7 @@ class PerceptualOutside:
             return absent(self.name, "perceptual")
         where, distance = outside(pair.changed), 0.0
         # Where not a level differs there is nothing to see, and the network, the slowest of the filters, is not asked.
-        if not np.array_equal(pair.reference[where], pair.target[where]):
+        if (changed_pixels(pair.reference, pair.target, above_levels=0) & where).any():
             distance = mean_where(experts.perceptual(pair.reference, pair.target), where)
         return bounded(self.name, distance, what="The perceptual distance outside the mask", at_most=self.at_most)
 

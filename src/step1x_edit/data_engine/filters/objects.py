@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from step1x_edit.experts.answers import Detection
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.colour import luma
 from step1x_edit.measures.masks import PixelBox, box_around, box_overlap
-from step1x_edit.measures.sharpness import fineness, ring_around
+from step1x_edit.measures.sharpness import fineness, ring_around, sharpness_ratio
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import Box, Decision
 
@@ -43,7 +44,11 @@ class MaskShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoleSharpness:
-    """Where an object was taken away, the picture is as fine as around it, neither smeared nor noisy."""
+    """Where an object was taken away, the picture is as sharp as around it, neither smeared nor noisy.
+
+    Sky beside grass has less detail, and a wall beside an object's edge finer grain; a smeared or noisy hole has both.
+    So two ratios are taken, and the milder one counts: of the Laplacian's variance, and of how fine the detail is.
+    """
 
     name: ClassVar[str] = "hole-sharpness"
     at_least: float
@@ -51,13 +56,16 @@ class HoleSharpness:
     least_px: int
 
     def decide(self, pair: EditPair, _experts: ExpertSet | None) -> Decision:
-        """Measure how fine the target is inside the mask, over how fine it is in a band around it."""
+        """Measure how sharp the target is inside the mask, over how sharp it is in a band around it."""
         around = ring_around(pair.changed, width_px=max(4, max(pair.changed.shape) // 16))
         if min(int(pair.changed.sum()), int(around.sum())) < self.least_px:
             return not_run(self.name, "Hole or surround is too small to compare.")
         grey = luma(pair.target)
         within, beside = (fineness(grey, where=part, grain_levels=GRAIN_LEVELS) for part in (pair.changed, around))
-        ratio = within / beside if within is not None and beside else None
+        strength = sharpness_ratio(grey, pair.changed, around)
+        ratio = (
+            median((1.0, within / beside, strength)) if within is not None and beside and strength is not None else None
+        )
         what = "The hole's sharpness beside its surround"
         return bounded(self.name, ratio, what=what, at_least=self.at_least, at_most=self.at_most)
 
@@ -82,10 +90,16 @@ class BoxesOverlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFound:
-    """The object that was to come is there, inside the mask."""
+    """The object that was to come is there, inside the mask.
+
+    The embedded detector misses three objects of four that were put into a photograph, so its silence says nothing. The
+    pair is rejected only when it is sure of something else in that place.
+    """
 
     name: ClassVar[str] = "object-found"
     at_least: float
+    sure_of_another: float
+    """Score from which another object inside the mask speaks against this one."""
 
     def decide(self, pair: EditPair, experts: ExpertSet | None) -> Decision:
         """Take the best score with which a detector finds the object inside the mask of the target."""
@@ -97,8 +111,8 @@ class ObjectFound:
             return not_run(self.name, "The detector does not know this object.")
         seen = _inside(experts.detect(pair.target), pair.changed)
         best = max((one.score for one in seen if one.label in labels), default=0.0)
-        if not best and not seen:
-            return not_run(self.name, "The detector sees nothing inside the mask.")
+        if not best and max((one.score for one in seen), default=0.0) < self.sure_of_another:
+            return not_run(self.name, "The detector is sure of nothing inside the mask.")
         return bounded(self.name, best, what="The detector's score for the new object", at_least=self.at_least)
 
 
