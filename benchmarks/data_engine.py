@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import io
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from PIL import Image
 from step1x_edit.data_engine.filters.chain import chain, judge
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Picture, Pool, default_pool_folder
-from step1x_edit.data_engine.run import RunSettings, build
+from step1x_edit.data_engine.run import Outcome, RunSettings, Watcher, build
 from step1x_edit.data_engine.run.asked_tasks import parse_tasks
 from step1x_edit.data_engine.run.hire import Hire, fingerprint, parts_at_hand
 from step1x_edit.data_engine.run.rejections import short_hash
@@ -165,13 +164,20 @@ def plain_loop(work: FixedWork, count: int, folder: Path) -> None:
         (folder / f"{attempt}.json").write_text(one.record.model_dump_json())
 
 
+class FirstOutcome(Watcher):
+    """Notes when the first attempt was finished; what came before is the start of the processes."""
+
+    at = 0.0
+
+    def outcome(self, outcome: Outcome) -> None:  # noqa: ARG002 - the form of a watcher
+        self.at = self.at or time.perf_counter()
+
+
 def engine_seconds(hire: Any, count: int, folder: Path, *, workers: int) -> float:
-    """Return what a run costs beyond that of starting its workers, from two runs of different length."""
-    few = max(8, count // 10)
-    short = timed(lambda: build(folder, settings=hire.settings, attempts=few, hire=hire, workers=workers))
-    shutil.rmtree(folder)
-    whole = timed(lambda: build(folder, settings=hire.settings, attempts=count, hire=hire, workers=workers))
-    return (whole - short) * count / (count - few)
+    """Return what a run takes from its first outcome to the sealed manifest, as if it were of ``count`` attempts."""
+    first = FirstOutcome()
+    build(folder, settings=hire.settings, attempts=count, hire=hire, workers=workers, watcher=first)
+    return (time.perf_counter() - first.at) * count / (count - 1)
 
 
 def measure_workers(options: argparse.Namespace) -> None:
