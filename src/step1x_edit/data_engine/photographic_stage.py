@@ -248,7 +248,7 @@ class PhotographicStage(Stage):
     ) -> list[Placed]:
         surround = surround_of(background)
         objects: list[Placed] = []
-        for name in (classes[index] for index in rng.permutation(len(classes))[:count]):
+        for name in (classes[int(index)] for index in rng.permutation(len(classes))[:count]):
             scale = 1.0 if count == 1 else 0.8
             placed = self._put_on(surround, ground, habitat, name, scale, objects, rng)
             if placed is not None:
