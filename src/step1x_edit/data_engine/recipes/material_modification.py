@@ -15,7 +15,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import cropped, is_photographed, resurfaced
 from step1x_edit.data_engine.scene import Placed, Scene, render
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stage import SUBJECT, Stage
 from step1x_edit.data_engine.surfaces import Form, form_of, lit, matcap_colour, seen_through, surround, texture_colour
 from step1x_edit.data_engine.textures import SIDE
 from step1x_edit.data_engine.wish import Wish
@@ -29,6 +29,8 @@ PHOTOGRAPHED = 0.65
 """How often the object is the subject of a photograph instead of one of a composed scene."""
 SMALLEST = 0.03
 """Share of the picture an object must cover for its material to be told."""
+LARGEST_CLEAR = 0.25
+"""Share above which too little of the surround is seen for glass to show it."""
 RELIEF = 0.02
 """How far bright parts stand out, as a fraction of the object's long side."""
 LIGHT, FEATURES = 0.4, 1.2
@@ -42,7 +44,8 @@ GLINT = 150.0
 def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Make one pair that changes what a named object is made of."""
     photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
-    scene = photographed or stage.scene(rng, count=int(rng.integers(1, 3)))
+    named = photographed is not None and photographed.objects[0].what is not SUBJECT
+    scene = photographed if photographed and named else stage.scene(rng, count=int(rng.integers(1, 3)))
     subject = scene.objects[-1]
     share = float(subject.alpha.sum()) / stage.size**2
     if share < SMALLEST:
@@ -51,6 +54,7 @@ def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusa
         )
     able = [one for one in materials().values() if one.texture or stage.matcaps.available]
     able = [one for one in able if subject.what.name not in one.unlike]
+    able = [one for one in able if not one.clear or share < LARGEST_CLEAR]
     material = able[int(rng.integers(len(able)))]
     colour, record = _made_of(material, subject, scene, stage.matcaps, rng)
     pictures = resurfaced(scene, subject, colour)

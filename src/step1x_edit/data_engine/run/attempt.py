@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from step1x_edit import __version__
 from step1x_edit.data_engine.filters.filter import Judged
 from step1x_edit.data_engine.instructions.wording import Instructions, instructions
+from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.photographic_stage import PhotographicStage
 from step1x_edit.data_engine.pool import Picture, Pool
@@ -38,17 +39,22 @@ class AttemptMaker:
         settings: Of the run.
         experts: Models that recipes and filters may ask.
         judge: The filters.
+        matcaps: Spheres of materials; the part in the user's cache when not given.
 
     Raises:
         DataError: The pool has too little for a stage.
     """
 
-    def __init__(self, pool: Pool, settings: RunSettings, *, experts: ExpertSet, judge: Judge) -> None:
+    def __init__(
+        self, pool: Pool, settings: RunSettings, *, experts: ExpertSet, judge: Judge, matcaps: Matcaps | None = None
+    ) -> None:
         self._settings = settings
         self._experts = experts
         self._judge = judge
         self._pictures = {one.id: one for one in pool.pictures}
-        self._stage = PhotographicStage(pool, size=settings.size, split=settings.split, experts=experts)
+        self._stage = PhotographicStage(
+            pool, size=settings.size, split=settings.split, experts=experts, matcaps=matcaps
+        )
 
     def __call__(self, attempt: int) -> EncodedTriplet | Rejection:
         """Make one attempt.

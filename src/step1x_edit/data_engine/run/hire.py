@@ -9,12 +9,14 @@ from typing import get_args
 
 from step1x_edit.data_engine.filters.chain import chain, judge
 from step1x_edit.data_engine.filters.filter import Judged
+from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.run.attempt import AttemptMaker
 from step1x_edit.data_engine.run.settings import RunSettings
 from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.experts.expert_set import ExpertName, ExpertSet
+from step1x_edit.experts.parts.store import PartStore
 
 __all__ = ["Hire", "fingerprint", "parts_at_hand"]
 
@@ -37,7 +39,8 @@ class Hire:
         pool = Pool.open(self.pool)
         if self.settings.permissive_only:
             pool = pool.permissive()
-        return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=self.judge)
+        matcaps = Matcaps(PartStore(self.parts))
+        return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=self.judge, matcaps=matcaps)
 
     def judge(self, pair: EditPair, experts: ExpertSet) -> Judged:
         """Let the filters of the pair's task look at it; a picture is large enough if it has the size of the run."""
@@ -55,4 +58,6 @@ def parts_at_hand(parts: Path | None = None) -> tuple[str, ...]:
     experts = EmbeddedExperts(parts)
     names: tuple[ExpertName, ...] = get_args(ExpertName)
     answering = {name: experts.part(name) for name in names if experts.available(name)}
-    return tuple(f"{name}: {one.part} {one.version}" for name, one in answering.items())
+    matcaps = Matcaps(PartStore(parts))
+    spheres = (f"materials: {matcaps.PART} {matcaps.version}",) if matcaps.available else ()
+    return (*(f"{name}: {one.part} {one.version}" for name, one in answering.items()), *spheres)
