@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from step1x_edit import __version__
 from step1x_edit.data_engine.filters.filter import Judged
+from step1x_edit.data_engine.instructions.checks import sides_agree
 from step1x_edit.data_engine.instructions.wording import Instructions, instructions
 from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair, Refusal
@@ -29,6 +30,7 @@ __all__ = ["AttemptMaker", "Judge"]
 
 Judge = Callable[[EditPair, ExpertSet], Judged]
 Text = TypeVar("Text", bound=str)
+_MISDIRECTED = Refusal(stage="wording", reason="An instruction speaks of a side that is not the wish's.")
 
 
 class AttemptMaker:
@@ -82,6 +84,8 @@ class AttemptMaker:
         if judged.failure is not None:
             return self._failed(pair, judged, attempt)
         words = instructions(pair.wish, self._settings.words_of(attempt))
+        if not all(sides_agree(one.text, pair.wish, one.language) for one in words.variants):
+            return self._refused(_MISDIRECTED, attempt)
         record = self._record(pair, judged, words, attempt)
         return encode_triplet(record, reference=pair.reference, target=pair.target)
 
