@@ -38,7 +38,7 @@ CROP_MARGIN = 0.25
 """How much of the surround the tagger sees on each side, as a fraction of the subject's longer side."""
 SURE_BOX = 0.5
 """Score from which a box on the subject names it alone."""
-SURE_TAG = 0.75
+SURE_TAG = 0.85
 """Summed score of one class's names from which the tagger names the subject alone."""
 SUPPORT = 0.2
 """Summed score from which the tagger supports the detector, by the same class or by a kind of it."""

@@ -167,15 +167,16 @@ class PhotographicStage(Stage):
         said = rng.random() < with_place
         return scene, side_of(scene.objects[-1].middle[0] / self.size) if said else None
 
-    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed:
-        """Put another object of the same habitat where one stands, or at least one of the same surface."""
+    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed | None:
+        """Put another object of the same habitat where one stands, or at least one of the same surface, if there is one."""
         present = {one.what.name for one in scene.objects} | {old.what.name}
         habitat = self._habitat_of(old.what.name)
         able = [name for name in self._habitats[habitat.name][1] if name not in present] if habitat else []
         if not able:
             on = habitat.on if habitat else "land"
             able = sorted({name for one, names in self._habitats.values() if one.on == on for name in names} - present)
-        able = able or sorted({name for _, names in self._habitats.values() for name in names} - present)
+        if not able:
+            return None
         name = able[int(rng.integers(len(able)))]
         return self.instead_of(scene.background, old, object_class(name), rng)
 

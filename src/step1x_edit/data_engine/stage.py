@@ -154,8 +154,8 @@ class Stage:
         count = mixture().object_count(EditTask.SUBJECT_ADDITION, rng)
         return self.scene(rng, count=count, place=place or UNSAID), place
 
-    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed:
-        """Put an object of a class that the scene does not show where one of its objects stands."""
+    def substitute(self, scene: Scene, old: Placed, rng: np.random.Generator) -> Placed | None:
+        """Put an object of a class that the scene does not show where one of its objects stands; None where none fits."""
         present = {one.what for one in scene.objects}
         absent = [what for what in self.classes if what not in present]
         return self.instead_of(scene.background, old, absent[int(rng.integers(len(absent)))], rng)

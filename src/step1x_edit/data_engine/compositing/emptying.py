@@ -25,13 +25,14 @@ SUBJECT = 0.3
 """Matte from which a pixel is taken out."""
 GROWTH = 7 / 320
 """How far the hole is grown, as a share of the side: lenses and sharpening leave a halo around a subject."""
-LARGEST, SMALLEST = 0.35, 0.012
+LARGEST, SMALLEST = 0.22, 0.012
 """Share of the picture the matte may take."""
 UNSURE = 0.4
 """Share of the matte's pixels that may be neither in nor out."""
 BORDER = 0.04
 """Share of a border that the matte must take to count as touching it."""
-MOST_BORDERS = 1
+OPEN_BORDERS = 0
+"""Borders other than the lower one that a subject may touch: a tower's foot may, what is cut off leaves a piece behind."""
 FEET = 0.3
 """The lowest part of a subject, as a share of its height, around which its shadow is looked for."""
 SHADOW_REACH = (0.12, 0.45)
@@ -91,9 +92,9 @@ def matte_refusal(matte: Matte) -> Refusal | None:
     unsure = float(((matte > 0.1) & (matte < 0.9)).mean() / area)
     if unsure > UNSURE:
         return Refusal(stage="matte", reason="The matte is unsure.", value=unsure, threshold=UNSURE)
-    borders = sum(float((edge > SUBJECT).mean()) > BORDER for edge in (matte[0], matte[-1], matte[:, 0], matte[:, -1]))
-    if borders > MOST_BORDERS:
-        return Refusal(stage="matte", reason="The subject is cut off.", value=borders, threshold=MOST_BORDERS)
+    borders = sum(float((edge > SUBJECT).mean()) > BORDER for edge in (matte[0], matte[:, 0], matte[:, -1]))
+    if borders > OPEN_BORDERS:
+        return Refusal(stage="matte", reason="The subject is cut off.", value=borders, threshold=OPEN_BORDERS)
     return None
 
 

@@ -29,6 +29,10 @@ PHOTOGRAPHED = 0.65
 """How often the object is the subject of a photograph instead of one of a composed scene."""
 SMALLEST = 0.03
 """Share of the picture an object must cover for its material to be told."""
+LARGEST = 0.5
+"""Share above which a subject has no outline to tell its form from."""
+PEOPLE = frozenset({"astronaut", "person", "musician"})
+"""Nobody is made of brick."""
 LARGEST_CLEAR = 0.25
 """Share above which too little of the surround is seen for glass to show it."""
 RELIEF = 0.02
@@ -52,6 +56,9 @@ def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusa
         return Refusal(
             stage="choose", reason="The object is too small.", value=share, threshold=SMALLEST, sources=scene.sources
         )
+    if share > LARGEST or subject.what.name in PEOPLE:
+        reason = "A person keeps their skin." if subject.what.name in PEOPLE else "The object fills the picture."
+        return Refusal(stage="choose", reason=reason, value=share, threshold=LARGEST, sources=scene.sources)
     able = [one for one in materials().values() if one.texture or stage.matcaps.available]
     able = [one for one in able if subject.what.name not in one.unlike]
     able = [one for one in able if not one.clear or share < LARGEST_CLEAR]

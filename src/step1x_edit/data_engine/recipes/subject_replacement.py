@@ -23,6 +23,8 @@ TASK = EditTask.SUBJECT_REPLACEMENT
 PHOTOGRAPHED = 0.5
 """How often the object that goes is the subject of a photograph."""
 
+NOTHING_FITS = "No other object belongs where this one is."
+
 
 def replace_subject(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Make one pair that replaces a named object by another."""
@@ -31,6 +33,8 @@ def replace_subject(stage: Stage, rng: np.random.Generator) -> EditPair | Refusa
     scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
     old = scene.objects[int(rng.integers(len(scene.objects)))]
     new = stage.substitute(scene, old, rng)
+    if new is None:
+        return Refusal(stage="choose", reason=NOTHING_FITS, sources=scene.sources)
     return EditPair(
         reference=render(scene.background, scene.objects),
         target=render(scene.background, [new if one is old else one for one in scene.objects]),
@@ -51,6 +55,8 @@ def _in_photograph(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal
         return found
     old = found.subject
     new = stage.substitute(Scene(background=found.empty, objects=(old,)), old, rng)
+    if new is None:
+        return Refusal(stage="choose", reason=NOTHING_FITS, sources=(found.source,))
     return EditPair(
         reference=found.photo,
         target=render(found.empty, [new]),

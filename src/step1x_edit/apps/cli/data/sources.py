@@ -104,7 +104,7 @@ def _offers(paths: list[str], cache: Path, permissive_only: bool) -> tuple[Itera
 
 def _expert_pass(cache: Path) -> ExpertPass:
     from step1x_edit.apps.settings import read_settings
-    from step1x_edit.data_engine.naming import subject_name
+    from step1x_edit.data_engine.naming import SURE_TAG, subject_name
     from step1x_edit.data_engine.sources.workers import ExpertPass
     from step1x_edit.experts.embedded import EmbeddedExperts
 
@@ -117,7 +117,7 @@ def _expert_pass(cache: Path) -> ExpertPass:
     return ExpertPass(
         experts=partial(EmbeddedExperts, parts),
         cache=cache / "mattes",
-        version=f"{part.part} {part.version}{', named' if named else ''}",
+        version=f"{part.part} {part.version}{f', named at {SURE_TAG}' if named else ''}",
         naming=subject_name if named else None,
     )
 
