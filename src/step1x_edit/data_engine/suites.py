@@ -35,6 +35,8 @@ class SuitePlan:
     seed: int
     permissive_only: bool
     """Only pictures whose licence lets them be passed on."""
+    photographic: bool
+    """Whether composed scenes are to look like photographs."""
     digest: str
     """Hash of the manifest it must come to; "" where not settled."""
 
@@ -85,6 +87,7 @@ def build_suite(
         seed=plan.seed,
         split="held_out",
         permissive_only=plan.permissive_only,
+        photographic=plan.photographic,
         sources=fingerprint(pictures),
         experts=parts_at_hand(parts),
     )

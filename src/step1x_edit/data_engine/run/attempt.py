@@ -19,6 +19,7 @@ from step1x_edit.data_engine.pool import Picture, Pool
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.run.rejections import attempt_uid, lost, short_hash
 from step1x_edit.data_engine.run.settings import RunSettings
+from step1x_edit.data_engine.stage import Stage
 from step1x_edit.errors import MissingExtra
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256
@@ -54,9 +55,8 @@ class AttemptMaker:
         self._experts = experts
         self._judge = judge
         self._pictures = {one.id: one for one in pool.pictures}
-        self._stage = PhotographicStage(
-            pool, size=settings.size, split=settings.split, experts=experts, matcaps=matcaps
-        )
+        stage = PhotographicStage if settings.photographic else Stage
+        self._stage = stage(pool, size=settings.size, split=settings.split, experts=experts, matcaps=matcaps)
 
     def __call__(self, attempt: int) -> EncodedTriplet | Rejection:
         """Make one attempt.

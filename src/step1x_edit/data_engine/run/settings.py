@@ -39,6 +39,8 @@ class RunSettings(BaseModel):
     seed: int = Field(ge=0)
     split: Split = "train"
     permissive_only: bool = False
+    photographic: bool = True
+    """Whether scenes are to look like photographs. If not, glossy cut-outs stand anywhere, as in nano's training."""
     sources: str = ""
     """Fingerprint of the pool."""
     experts: tuple[str, ...] = ()

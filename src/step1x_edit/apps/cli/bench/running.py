@@ -90,8 +90,8 @@ def _fingerprint(network: nn.Module) -> str:
 
 def _table(summaries: tuple[TaskSummary, ...], *, title: str) -> Table:
     table = Table(title=title)
-    table.add_column("task")
-    for head in ("cases", "gain mean", "median", "outside dB", "perceptual", "object", "direction"):
+    table.add_column("task", no_wrap=True)
+    for head in ("cases", "gain", "median", "dB out", "LPIPS-like", "object", "hue"):
         table.add_column(head, justify="right")
     for one in summaries:
         table.add_row(
