@@ -41,7 +41,7 @@ def named(detections: list[Detection], tags: dict[str, float], matte: np.ndarray
         ([detection("sports ball", 0.6)], {"mortar": 0.1}, "ball"),
         ([], {"tabby": 0.5, "egyptian cat": 0.4}, "cat"),
         ([detection("horse", 0.4)], {"german shepherd": 0.99}, "dog"),
-        ([detection("dog", 0.9, BESIDE)], {"red fox": 0.8}, "fox"),
+        ([detection("dog", 0.9, BESIDE)], {"red fox": 0.9}, "fox"),
     ],
 )
 def test_agreement_or_certainty_names_the_subject(detections, tags, name, matte):

@@ -86,7 +86,7 @@ class CachedExperts:
         file = self._file("features", ".json", [picture])
         return np.asarray(_remembered(file, lambda: self.inner.features(picture).tolist()), dtype=np.float32)
 
-    def ask(self, question: str, pictures: Sequence[Rgb]) -> str:
+    def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> str:
         """Return a multimodal LLM's answer to a question about pictures."""
         file = self._file("ask", ".json", pictures, question)
         return _remembered(file, lambda: self.inner.ask(question, pictures))
@@ -110,7 +110,9 @@ class CachedExperts:
         entries = _remembered(file, lambda: [_entry(one) for one in call(picture)])
         return tuple(record(**{name: _value(value) for name, value in entry.items()}) for entry in entries)
 
-    def _file(self, expert: ExpertName, suffix: str, pictures: Sequence[Rgb], question: str = "") -> Path:
+    def _file(
+        self, expert: ExpertName, suffix: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], question: str = ""
+    ) -> Path:
         part = self.inner.part(expert)
         digest = hashlib.sha256(question.encode())
         for picture in pictures:

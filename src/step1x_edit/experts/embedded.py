@@ -115,7 +115,7 @@ class EmbeddedExperts:
         with _answering("perceptual"):
             return self._perception.perceptual(first, second)
 
-    def ask(self, question: str, pictures: Sequence[Rgb]) -> str:
+    def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> str:
         """Return a multimodal LLM's answer to a question about pictures."""
         chat = self._asked()
         with _answering("ask"):

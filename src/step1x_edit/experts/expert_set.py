@@ -70,6 +70,6 @@ class ExpertSet(Protocol):
         """Return a map of perceptual distance (LPIPS-like, HED-VGG) between two pictures of one size."""
         ...
 
-    def ask(self, question: str, pictures: Sequence[Rgb]) -> str:
+    def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> str:
         """Return a multimodal LLM's answer to a question about pictures."""
         ...

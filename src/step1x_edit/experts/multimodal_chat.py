@@ -61,7 +61,7 @@ class MultimodalChat:
         """Which model answers."""
         return PartVersion(part=self._model, version=self._base_url, licence="unknown")
 
-    def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "height width 3"]] = ()) -> str:
+    def ask(self, question: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]] = ()) -> str:
         """Return the answer to a question about pictures, shown before it in their order.
 
         Raises:

@@ -37,7 +37,7 @@ def rewritten(
     wish: Wish,
     *,
     experts: ExpertSet,
-    pictures: Sequence[UInt8[np.ndarray, "height width 3"]],
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
     language: Language,
     voice: Voice,
     count: int,

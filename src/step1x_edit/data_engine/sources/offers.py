@@ -47,7 +47,8 @@ class Pooled:
     """All pictures another pool has of one file, decoded long ago."""
 
     pictures: tuple[Picture, ...]
-    pixels: tuple[UInt8[np.ndarray, "height width channels"], ...]
+    pixels: tuple[UInt8[np.ndarray, "_ _ _"], ...]
+    """Height, width and channels differ from picture to picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
