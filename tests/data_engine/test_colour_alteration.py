@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from step1x_edit.data_engine.believable import believable_colours, paintable_colours
-from step1x_edit.data_engine.colour import to_oklab
 from step1x_edit.data_engine.instructions import colours
 from step1x_edit.data_engine.objects import object_class
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes.colour_alteration import alter_colour, recoloured
 from step1x_edit.data_engine.resurfacing import cropped, resurfaced
 from step1x_edit.data_engine.stage import Stage
+from step1x_edit.measures.colour import to_oklab
 
 
 def test_a_horse_is_believed_brown_but_not_turquoise_and_a_car_in_any_colour() -> None:

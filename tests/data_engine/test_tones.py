@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from drawn_pool import hills
 
-from step1x_edit.data_engine.colour import from_linear, from_oklab, to_linear, to_oklab
 from step1x_edit.data_engine.instructions import Language, phrase_keys
 from step1x_edit.data_engine.instructions.wording import word
 from step1x_edit.data_engine.mixture import mixture
@@ -17,6 +16,7 @@ from step1x_edit.data_engine.recipes.tone_transformation import UNDONE
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.tones import TONES, apply_tone, foliage_share
 from step1x_edit.data_engine.wish import Wish
+from step1x_edit.measures.colour import from_linear, from_oklab, to_linear, to_oklab
 
 
 @pytest.fixture(scope="module")

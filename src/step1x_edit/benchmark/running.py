@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from step1x_edit.benchmark.editors import SuiteEditor
 from step1x_edit.benchmark.suites import BenchmarkCase, Language, Suite
 from step1x_edit.errors import DataError
 from step1x_edit.schema.score import RunSettings
+from step1x_edit.store.shard import written_whole
 
 __all__ = ["FinishedCase", "run_suite", "write_whole"]
 
@@ -100,9 +100,8 @@ def _finished(case: BenchmarkCase, editor: SuiteEditor, folder: Path, *, languag
             remedy="Let the editor return its result at the size of the reference.",
         )
     picture = Image.fromarray(result)
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    picture.save(temporary, format="PNG", pnginfo=_note(seconds))
-    temporary.replace(path)
+    with written_whole(path) as part:
+        picture.save(part, format="PNG", pnginfo=_note(seconds))
     return FinishedCase(case=case, instruction=instruction, result=result, seconds=seconds)
 
 
@@ -126,6 +125,5 @@ def _read(path: Path) -> tuple[np.ndarray, float] | None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file; a reader never meets a half-written one."""
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with written_whole(path) as part:
+        part.write_bytes(content)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from step1x_edit.data_engine.colour import from_linear, from_oklab, luminance, to_linear, to_oklab
 from step1x_edit.data_engine.weather import blur, cinematic, dawn, grain, muted, overcast, rain, snow
+from step1x_edit.measures.colour import from_linear, from_oklab, luminance, to_linear, to_oklab
 
 __all__ = ["TONES", "apply_tone", "foliage_share"]
 

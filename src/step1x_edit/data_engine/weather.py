@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
-from step1x_edit.data_engine.colour import from_linear, from_oklab, luminance, to_linear, to_oklab
+from step1x_edit.measures.colour import from_linear, from_oklab, luminance, to_linear, to_oklab
 
 __all__ = ["blur", "cinematic", "dawn", "grain", "muted", "overcast", "rain", "snow"]
 

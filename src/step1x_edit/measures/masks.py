@@ -19,6 +19,7 @@ __all__ = [
     "encode_mask",
     "largest_region",
     "regions",
+    "shared_area",
 ]
 
 Pixels = Bool[np.ndarray, "height width"]
@@ -101,14 +102,19 @@ def box_around(mask: Pixels) -> PixelBox | None:
     return PixelBox(left=int(columns[0]), top=int(rows[0]), right=int(columns[-1]) + 1, bottom=int(rows[-1]) + 1)
 
 
-def box_overlap(first: PixelBox, second: PixelBox) -> float:
-    """Return the area two boxes share over the area they cover together (IoU), 0..1."""
-    shared = PixelBox(
+def shared_area(first: PixelBox, second: PixelBox) -> float:
+    """Return the area two boxes share, in pixels."""
+    return PixelBox(
         left=max(first.left, second.left),
         top=max(first.top, second.top),
         right=min(first.right, second.right),
         bottom=min(first.bottom, second.bottom),
     ).area
+
+
+def box_overlap(first: PixelBox, second: PixelBox) -> float:
+    """Return the area two boxes share over the area they cover together (IoU), 0..1."""
+    shared = shared_area(first, second)
     together = first.area + second.area - shared
     return shared / together if together else 0.0
 

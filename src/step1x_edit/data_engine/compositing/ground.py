@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from step1x_edit.data_engine.colour import to_oklab
 from step1x_edit.experts.extras import optional_package
+from step1x_edit.measures.colour import to_oklab
 
 __all__ = ["Ground", "ground_of", "sky_of"]
 

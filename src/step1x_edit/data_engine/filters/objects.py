@@ -16,7 +16,7 @@ from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.experts.answers import Detection
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.colour import luma
-from step1x_edit.measures.masks import PixelBox, box_around, box_overlap
+from step1x_edit.measures.masks import PixelBox, box_around, box_overlap, shared_area
 from step1x_edit.measures.sharpness import fineness, ring_around, sharpness_ratio
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import Box, Decision
@@ -157,12 +157,7 @@ def _inside(detections: Sequence[Detection], mask: Bool[np.ndarray, "height widt
 
 
 def _about(found: PixelBox, mask: PixelBox) -> bool:
-    shared = PixelBox(
-        left=max(found.left, mask.left),
-        top=max(found.top, mask.top),
-        right=min(found.right, mask.right),
-        bottom=min(found.bottom, mask.bottom),
-    ).area
+    shared = shared_area(found, mask)
     return shared >= COVERED * found.area and shared >= COVERED / 2 * mask.area
 
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32
 
-from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.data_engine.instructions import Colour
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
@@ -21,6 +20,7 @@ from step1x_edit.data_engine.resurfacing import cropped, resurfaced
 from step1x_edit.data_engine.scene import Placed, Scene
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.wish import Wish
+from step1x_edit.measures.colour import from_oklab, to_oklab
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["alter_colour", "recoloured"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from step1x_edit.data_engine.colour import to_oklab
 from step1x_edit.data_engine.materials import Matcaps, Material, drawn_texture, materials
 from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import boxes_of, done_here
@@ -19,6 +18,7 @@ from step1x_edit.data_engine.stage import SUBJECT, Stage
 from step1x_edit.data_engine.surfaces import Form, form_of, lit, matcap_colour, seen_through, surround, texture_colour
 from step1x_edit.data_engine.textures import SIDE
 from step1x_edit.data_engine.wish import Wish
+from step1x_edit.measures.colour import to_oklab
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import StageRecord
 

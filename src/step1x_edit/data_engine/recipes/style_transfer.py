@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import asked, boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import is_photographed
@@ -21,6 +20,7 @@ from step1x_edit.data_engine.styling import DRAWN
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.experts.extras import optional_package
+from step1x_edit.measures.colour import from_oklab, to_oklab
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import StageRecord
 

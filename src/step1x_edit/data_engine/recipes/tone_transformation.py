@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from step1x_edit.data_engine.colour import luminance, to_linear
 from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.record import boxes_of, done_here
@@ -16,6 +15,7 @@ from step1x_edit.data_engine.scene import Scene, render
 from step1x_edit.data_engine.stage import Stage
 from step1x_edit.data_engine.tones import apply_tone, foliage_share
 from step1x_edit.data_engine.wish import Wish
+from step1x_edit.measures.colour import luminance, to_linear
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["transform_tone"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.experts.extras import optional_package
+from step1x_edit.measures.colour import from_oklab, to_oklab
 
 __all__ = ["Plane", "Rgb", "chalk", "coloured_pencil", "drawn_lines", "ink", "pencil", "unit"]
 

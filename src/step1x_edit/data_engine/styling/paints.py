@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.data_engine.styling.lines import Plane, Rgb, drawn_lines, unit
 from step1x_edit.experts.extras import optional_package
+from step1x_edit.measures.colour import from_oklab, to_oklab
 
 __all__ = ["cartoon", "oil", "poster", "watercolour"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from step1x_edit.data_engine.colour import from_oklab, to_oklab
 from step1x_edit.data_engine.styling.lines import Rgb, drawn_lines, unit
 from step1x_edit.experts.extras import optional_package
+from step1x_edit.measures.colour import from_oklab, to_oklab
 
 __all__ = ["halftone", "low_poly", "pixels", "points"]
 
