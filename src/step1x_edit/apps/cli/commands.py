@@ -46,6 +46,17 @@ COMMANDS = {
             "card": Entry("card", "Write the data card of a store."),
         },
     ),
+    "train": Entry(
+        "train",
+        "Train adapters or whole weights: init, presets, check, lora, full.",
+        {
+            "init": Entry("init", "Write a commented config to start from."),
+            "presets": Entry("presets", "List the named settings: memory, time, what they gave."),
+            "check": Entry("check", "Say what is wrong with which pair, before anything is trained."),
+            "lora": Entry("lora", "Train an adapter from one config file."),
+            "full": Entry("full", "Train the weights themselves from one config file."),
+        },
+    ),
     "bench": Entry(
         "bench",
         "Measure editors: run, suite.",
