@@ -49,7 +49,11 @@ class SourceConfig(_Section):
     kind: Literal["auto", "store", "folder", "dataset", "official"] = "auto"
     """The data engine's store, a folder of pairs with a CSV or JSONL, a Hugging Face data set, the official trainer's JSON."""
     weight: float = Field(default=1.0, gt=0)
-    """How often its pairs come up beside those of other sources."""
+    """How often each of its pairs comes up beside those of other sources; 2 is twice in an epoch, 0.5 in every other."""
+    split: str = "train"
+    """Of a Hugging Face data set."""
+    columns: dict[Literal["reference", "target", "instruction", "instruction_zh", "mask"], str] = {}
+    """Of a Hugging Face data set: our column → theirs, where the usual names do not tell."""
 
 
 class DataConfig(_Section):
@@ -108,6 +112,8 @@ class OptimizerConfig(_Section):
     weight_decay: float = Field(default=0.01, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
     warm_up_steps: int = Field(default=0, ge=0)
+    warm_up_share: float = Field(default=0.0, ge=0, lt=1)
+    """Warm-up as a share of the run, of its steps or its minutes; with both, the slower one counts."""
     final_share: float = Field(default=0.05, ge=0, le=1)
     """Share of the rate at the end of the cosine."""
     clip_norm: float = Field(default=1.0, gt=0)
