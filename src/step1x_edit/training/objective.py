@@ -10,7 +10,7 @@ from torch import Tensor
 
 from step1x_edit.sampling.schedule import schedule_shift
 
-__all__ = ["flow_loss", "noisy_target", "sample_times"]
+__all__ = ["example_losses", "flow_loss", "noisy_target", "sample_times"]
 
 
 def sample_times(
@@ -60,3 +60,27 @@ def flow_loss(
     if token_weights is None:
         return error.mean()
     return (error * token_weights).sum() / token_weights.sum()
+
+
+def example_losses(
+    velocity: Float[Tensor, "batch tokens channels"],
+    target: Float[Tensor, "batch tokens channels"],
+    noise: Float[Tensor, "batch tokens channels"],
+    *,
+    weights: Float[Tensor, "batch tokens"] | None = None,
+) -> Float[Tensor, " batch"]:
+    """Mean squared error of the velocity of each example, in fp32.
+
+    Each example's mean is divided by the mean of its own weights, so an example counts alike in any batch and a global
+    batch gives the same on one process or several.
+
+    Args:
+        velocity: The network's answer.
+        target: Target latents, packed.
+        noise: The noise they were mixed with.
+        weights: Weight of each token; all alike by default.
+    """
+    error = (velocity.float() - (noise - target)).square().mean(-1)
+    if weights is None:
+        return error.mean(-1)
+    return (error * weights).sum(-1) / weights.sum(-1)
