@@ -129,6 +129,8 @@ class RunConfig(_Section):
     batch: PositiveInt = 1
     """Examples of one step of one process before accumulation."""
     accumulate: PositiveInt = 1
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Type of computation: bf16 by autocast, whatever the weights are stored in."""
     seed: int = 42
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Running mean of the trained weights; what is exported then."""
