@@ -40,7 +40,7 @@ def test_prompts_read_together_equal_prompts_read_apart(conditioner, picture):
 
 def test_prompts_read_in_one_pass_without_cache_give_the_same(conditioner, picture):
     rules = conditioner.conventions
-    pixels = conditioner._pixels(picture)
+    pixels = conditioner.pixels(picture)
     prompt = conditioner.tokenize(PROMPTS[2], picture_tokens=conditioner._picture_tokens(pixels["image_grid_thw"]))
     ids = torch.tensor([prompt.ids])
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_the_common_beginning_is_read_once(conditioner, picture):
     )
     conditioner(picture, PROMPTS[:2], generation=(80, 64))
     handle.remove()
-    grid = conditioner._pixels(picture)["image_grid_thw"]
+    grid = conditioner.pixels(picture)["image_grid_thw"]
     whole = [
         len(conditioner.tokenize(prompt, picture_tokens=conditioner._picture_tokens(grid)).ids)
         for prompt in PROMPTS[:2]

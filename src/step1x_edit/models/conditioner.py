@@ -100,13 +100,13 @@ class Conditioner:
             instructions: Instructions, negative ones included.
             generation: Width and height of the generation in pixels.
         """
-        pixels = self._pixels(image)
+        pixels = self.pixels(image)
         grid = pixels["image_grid_thw"]
         prompts = [
             self.tokenize(instruction, picture_tokens=self._picture_tokens(grid)) for instruction in instructions
         ]
         reading = _SharedReading(self, prompts, pixels)
-        return [self._conditioning(prompt, *reading.read(prompt), grid, generation) for prompt in prompts]
+        return [self.conditioning(prompt, *reading.read(prompt), grid, generation) for prompt in prompts]
 
     def tokenize(self, instruction: str, *, picture_tokens: int) -> PromptTokens:
         """Render the prompt of an instruction and tokenise it piece by piece.
@@ -154,7 +154,8 @@ class Conditioner:
     def _token(self, text: str) -> int:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"][0]
 
-    def _pixels(self, image: Image.Image) -> dict[str, Tensor]:
+    def pixels(self, image: Image.Image) -> dict[str, Tensor]:
+        """Return the vision tower's input for a picture at generation size: ``pixel_values`` and ``image_grid_thw``."""
         if self.conventions.mllm_first_resize:
             image = image.resize(rounded_mllm_size(*image.size, patch_px=self._patch_px()))
         size = {"shortest_edge": self.conventions.mllm_min_pixels, "longest_edge": self.conventions.mllm_max_pixels}
@@ -166,7 +167,7 @@ class Conditioner:
     def _picture_tokens(self, grid: Int[Tensor, "1 3"]) -> int:
         return int(grid.prod()) // self.image_processor.merge_size**2
 
-    def _conditioning(
+    def conditioning(
         self,
         prompt: PromptTokens,
         hidden: Float[Tensor, "1 length hidden"],
@@ -175,6 +176,16 @@ class Conditioner:
         grid: Int[Tensor, "1 3"],
         generation: tuple[int, int],
     ) -> Conditioning:
+        """Return what is kept of a prompt that the LLM has read.
+
+        Args:
+            prompt: The whole prompt.
+            hidden: Its last hidden states.
+            embeddings: Its input embeddings.
+            mllm_positions: Its rotary positions in the LLM.
+            grid: Frames, rows and columns of the picture's patches.
+            generation: Width and height of the generation in pixels.
+        """
         rules = self.conventions
         kept = slice(rules.dropped_tokens, rules.dropped_tokens + rules.max_text_tokens)
         tokens = hidden[:, kept]

@@ -20,7 +20,7 @@ from step1x_edit.pipeline.step1x_edit import Step1XEditPipeline
 from step1x_edit.pipeline.weights import locate
 from step1x_edit.schema.release import Release
 
-__all__ = ["assemble", "flow_scheduler"]
+__all__ = ["assemble", "flow_scheduler", "load_multimodal_llm", "load_processor"]
 
 
 def assemble(release: Release, *, weights: Path | None = None, dtype: torch.dtype) -> Step1XEditPipeline:
@@ -39,15 +39,20 @@ def assemble(release: Release, *, weights: Path | None = None, dtype: torch.dtyp
     parts = locate(release, weights)
     transformer = load_transformer(parts.transformer, release=release.id, dtype=dtype)
     return Step1XEditPipeline(
-        text_encoder=_multimodal_llm(parts.text_encoder, dtype),
-        processor=_processor(parts.processor),
+        text_encoder=load_multimodal_llm(parts.text_encoder, dtype=dtype),
+        processor=load_processor(parts.processor),
         transformer=transformer,
         vae=load_vae(parts.vae, dtype=dtype),
         scheduler=flow_scheduler(),
     )
 
 
-def _multimodal_llm(folder: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+def load_multimodal_llm(folder: Path, *, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+    """Load the multimodal LLM of a folder, in evaluation mode on the CPU.
+
+    Raises:
+        CheckpointError: It is broken or incomplete.
+    """
     if (folder / LANGUAGE_FILE).is_file():
         return load_language_model(folder, dtype=dtype)
     try:
@@ -62,7 +67,7 @@ def _multimodal_llm(folder: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditiona
     return model.eval()
 
 
-def _processor(folder: Path) -> Step1XEditProcessor:
+def load_processor(folder: Path) -> Step1XEditProcessor:
     """Read the processor; where only a tokenizer was stored, the picture part has Qwen's own settings."""
     try:
         if (folder / "preprocessor_config.json").is_file():

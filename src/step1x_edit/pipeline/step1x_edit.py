@@ -26,6 +26,7 @@ from step1x_edit.models.vae import decode_latents, encode_pixels
 from step1x_edit.pipeline.denoising import GuidedFlow, plan_calls
 from step1x_edit.pipeline.detail import carry_back
 from step1x_edit.pipeline.geometry import WorkingFrame, exact_frame, released_frame
+from step1x_edit.pipeline.picture_inputs import TEXT_TO_IMAGE_PX, llm_picture, no_picture, vae_pixels
 from step1x_edit.presets.releases import find_release
 from step1x_edit.sampling.packing import pack_latents, unpack_latents
 from step1x_edit.sampling.positions import grid_positions
@@ -35,7 +36,6 @@ from step1x_edit.schema.release import Conventions, Release
 
 __all__ = ["Step1XEditPipeline", "Step1XEditPipelineOutput"]
 
-_T2I_SIZE = 1024
 _LONGEST_SHAPE = 180
 """Longest side to shortest; the multimodal LLM's image processor refuses 200, and padding to the grid comes on top."""
 _OUTPUT_TYPES = ("pil", "np", "pt", "latent")
@@ -253,7 +253,7 @@ class Step1XEditPipeline(DiffusionPipeline):
         parity: bool,
     ) -> WorkingFrame:
         if references is None:
-            size = width or _T2I_SIZE, height or _T2I_SIZE
+            size = width or TEXT_TO_IMAGE_PX, height or TEXT_TO_IMAGE_PX
             return WorkingFrame(original=_on_grid(size), content=size, canvas=size)
         if width or height:
             size = _on_grid((width or 0, height or 0))
@@ -306,10 +306,10 @@ class Step1XEditPipeline(DiffusionPipeline):
             device=self._execution_device,
         )
         # Without a picture the LLM is shown a black one.
-        images = references or [Image.new("RGB", (_T2I_SIZE, _T2I_SIZE))] * len(prompts)
+        images = references or [no_picture()] * len(prompts)
         answers = []
         for index, picture in enumerate(images):
-            shown = frame.place(picture, resample=_FILTERS[conventions.generation_filter]) if references else picture
+            shown = llm_picture(picture, frame, conventions) if references else picture
             texts = [prompts[index], *negatives[index : index + 1]]
             answers.append(conditioner(shown, texts, generation=frame.canvas))
         return [answer[branch] for branch in range(len(answers[0])) for answer in answers]
@@ -324,7 +324,7 @@ class Step1XEditPipeline(DiffusionPipeline):
         if references is None:
             return None
         posterior_generator = generator[0] if isinstance(generator, list) else generator
-        pixels = torch.cat([_vae_pixels(item, frame, conventions) for item in references])
+        pixels = torch.cat([vae_pixels(item, frame, conventions) for item in references])
         latents = encode_pixels(self.vae, pixels.to(self._execution_device), generator=posterior_generator)
         return pack_latents(latents)
 
@@ -365,26 +365,6 @@ class Step1XEditPipeline(DiffusionPipeline):
         decoded = decode_latents(self.vae, unpacked)
         pixels = ((decoded + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return [Image.fromarray(item) for item in pixels]
-
-
-_FILTERS = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
-
-
-def _vae_pixels(image: Image.Image, frame: WorkingFrame, conventions: Conventions) -> Float[Tensor, "1 3 height width"]:
-    """Return the VAE's input in -1..1, resampled as the release does it."""
-    if conventions.vae_filter == "generation":
-        return _tensor(frame.place(image, resample=_FILTERS[conventions.generation_filter])) * 2 - 1
-    width, height = frame.content
-    scaled = torch.nn.functional.interpolate(
-        _tensor(image), (height, width), mode="bilinear", antialias=True, align_corners=False
-    )
-    right, bottom = frame.canvas[0] - width, frame.canvas[1] - height
-    padded = np.pad(scaled.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode="symmetric")
-    return torch.from_numpy(padded) * 2 - 1
-
-
-def _tensor(image: Image.Image) -> Float[Tensor, "1 3 height width"]:
-    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1).unsqueeze(0)
 
 
 def _require_readable_shape(image: Image.Image) -> None:
