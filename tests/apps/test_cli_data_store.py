@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data_engine"))
 
-from drawn_pool import CLASSES, figure, hills, pool_of, portrait
+from drawn_pool import drawn_pool, write_pool_files
 
 from step1x_edit.apps.cli import app
-from step1x_edit.data_engine.pool import MANIFEST, PIXELS
 from step1x_edit.store import read_manifest, read_records, read_triplets
 
 pytest.importorskip("pyarrow", reason="needs the extra `data`")
@@ -30,24 +29,21 @@ def run(*words: object) -> str:
     return result.output
 
 
-def pool_folder(folder: Path) -> Path:
-    """The drawn pool as files."""
-    photos = [(hills(number), "photo", None, "train") for number in range(3)]
-    cutouts = [(figure(number), "cutout", name, "train") for number, name in enumerate(CLASSES)]
-    photo, subject = portrait(CLASSES.index("car"))
-    pool = pool_of([*photos, (photo, "photo", None, "train"), (subject, "subject", "car", "train"), *cutouts])
-    folder.mkdir()
-    (folder / MANIFEST).write_text("".join(f"{one.model_dump_json()}\n" for one in pool.pictures))
-    (folder / PIXELS).write_bytes(b"".join(pool.image(one).tobytes() for one in pool.pictures))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Path:
     """A store of twelve attempts, of two tasks that need no expert's part."""
     home = tmp_path_factory.mktemp("home")
     tasks = "tone_transfer,color_alter"
-    build = ["build", pool_folder(home / "pool"), "--out", home / "store", "--tasks", tasks, "--size", 256]
+    build = [
+        "build",
+        write_pool_files(drawn_pool(), home / "pool"),
+        "--out",
+        home / "store",
+        "--tasks",
+        tasks,
+        "--size",
+        256,
+    ]
     said = run(*build, "--count", ATTEMPTS)
     assert f"of {ATTEMPTS} attempts" in said
     return home / "store"
@@ -69,7 +65,7 @@ def test_a_triplet_says_where_it_comes_from(store):
 def test_status_says_what_is_there(store):
     said = run("status", store)
     assert f"{ATTEMPTS} of {ATTEMPTS} attempts, finished" in said
-    assert read_manifest(store).hash in said
+    assert f"manifest hash: {read_manifest(store).hash}" in said
 
 
 def test_the_report_is_one_page_that_needs_nothing_else(store):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from step1x_edit.errors import MissingExtra
-from step1x_edit.experts.answers import PartVersion
+from step1x_edit.experts.answers import Detection, Face, PartVersion, Tag, TextLine
 
 ABSENT = MissingExtra(given="drawn experts", expected="a model", remedy="Ask for matte or inpaint only.")
 
@@ -19,7 +19,7 @@ class DrawnExperts:
     def part(self, expert: str) -> PartVersion:
         return PartVersion(part=f"drawn-{expert}", version="1", licence="CC0-1.0")
 
-    def matte(self, picture):
+    def matte(self, picture) -> np.ndarray:
         raise ABSENT
 
     def inpaint(self, picture, mask):
@@ -32,26 +32,26 @@ class DrawnExperts:
                 row[column] = row[np.clip(2 * edge - column, 0, len(row) - 1)] if kept.size else row[column]
         return np.where(mask[..., None], filled, picture)
 
-    def detect(self, picture):
+    def detect(self, picture) -> tuple[Detection, ...]:
         raise ABSENT
 
-    def tag(self, picture):
+    def tag(self, picture) -> tuple[Tag, ...]:
         raise ABSENT
 
-    def stylise(self, picture, style):
+    def stylise(self, picture, style) -> np.ndarray:
         raise ABSENT
 
-    def read_text(self, picture):
+    def read_text(self, picture) -> tuple[TextLine, ...]:
         raise ABSENT
 
-    def face_landmarks(self, picture):
+    def face_landmarks(self, picture) -> tuple[Face, ...]:
         raise ABSENT
 
-    def features(self, picture):
+    def features(self, picture) -> np.ndarray:
         raise ABSENT
 
-    def perceptual(self, first, second):
+    def perceptual(self, first, second) -> np.ndarray:
         raise ABSENT
 
-    def ask(self, question, pictures):
+    def ask(self, question, pictures) -> str:
         raise ABSENT

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from step1x_edit.data_engine.pool import Picture, Pool
+from step1x_edit.data_engine.pool import MANIFEST, PIXELS, Picture, Pool
+from step1x_edit.schema.triplet import SourceKind, Split
 
 CLASSES = ("apple", "dog", "car", "tree", "balloon", "zebra")
 
@@ -44,8 +46,29 @@ def portrait(number: int) -> tuple[np.ndarray, np.ndarray]:
     return photo, np.concatenate([photo, matte], axis=-1)
 
 
-def pool_of(pictures: Sequence[tuple[np.ndarray, str, str | None, str]]) -> Pool:
-    """Pack (pixels, kind, object class, split) into a pool that is held in memory."""
+DrawnPicture = tuple[np.ndarray, SourceKind, str | None, Split]
+"""Pixels, kind, object class, split."""
+
+
+def drawn_pool() -> Pool:
+    """Three landscapes, a photographed car, and one figure for each of six classes."""
+    photo, subject = portrait(CLASSES.index("car"))
+    photos: list[DrawnPicture] = [(hills(number), "photo", None, "train") for number in range(3)]
+    portraits: list[DrawnPicture] = [(photo, "photo", None, "train"), (subject, "subject", "car", "train")]
+    cutouts: list[DrawnPicture] = [(figure(number), "cutout", name, "train") for number, name in enumerate(CLASSES)]
+    return pool_of([*photos, *portraits, *cutouts])
+
+
+def write_pool_files(pool: Pool, folder: Path) -> Path:
+    """Write a pool that is held in memory as files."""
+    folder.mkdir()
+    (folder / MANIFEST).write_text("".join(f"{one.model_dump_json()}\n" for one in pool.pictures))
+    (folder / PIXELS).write_bytes(b"".join(pool.image(one).tobytes() for one in pool.pictures))
+    return folder
+
+
+def pool_of(pictures: Sequence[DrawnPicture]) -> Pool:
+    """Pack pictures into a pool that is held in memory."""
     records, pixels = [], io.BytesIO()
     for array, kind, what, split in pictures:
         # As in a built pool, the photograph and its subject carry the hash of one source file.

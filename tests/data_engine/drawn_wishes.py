@@ -39,9 +39,10 @@ def drawn_wish(task: EditTask, rng: np.random.Generator) -> Wish:
     kinds = KINDS[task]
     kind = kinds[int(rng.integers(len(kinds)))]
     if task is EditTask.BACKGROUND_CHANGE:
-        what = {"subject": one(object_classes(), rng)} if kind.endswith("-named") else {}
-        behind = {"scenery": one(sceneries(), rng)} if "-scene" in kind else {"colour": one(colours(), rng)}
-        return Wish(key=task.value + kind, **what, **behind)
+        named = one(object_classes(), rng) if kind.endswith("-named") else None
+        scenery = one(sceneries(), rng) if "-scene" in kind else None
+        colour = None if scenery else one(colours(), rng)
+        return Wish(key=task.value + kind, subject=named, scenery=scenery, colour=colour)
     if task in (EditTask.TONE_TRANSFORMATION, EditTask.STYLE_TRANSFER):
         return Wish(key=kind, style=one(styles(), rng) if task is EditTask.STYLE_TRANSFER else None)
     place = None

@@ -8,10 +8,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from drawn_experts import DrawnExperts
 from drawn_pool import figure, hills
 from PIL import Image, ImageDraw
 
 from step1x_edit.experts.answers import PartVersion
+from step1x_edit.experts.expert_set import ExpertSet
 
 DEADLY = (1, 2, 3)
 """Colour of a first pixel at which :class:`RedFinder` ends its process, as a broken native library does."""
@@ -99,7 +101,7 @@ def red_disc(number: int, *, left: int = 60) -> Image.Image:
     return picture
 
 
-class RedFinder:
+class RedFinder(DrawnExperts):
     """An expert set for drawn pictures: its matte is what is pure red."""
 
     def part(self, expert: str) -> PartVersion:
@@ -113,7 +115,7 @@ class RedFinder:
         return ((picture[..., 0] > 250) & (picture[..., 1] < 5)).astype(np.float32)
 
 
-def call_it_a_disc(experts: RedFinder, photo: np.ndarray, matte: np.ndarray) -> tuple[str, str]:
+def call_it_a_disc(experts: ExpertSet, photo: np.ndarray, matte: np.ndarray) -> tuple[str, str]:
     """Name every subject the same."""
     assert photo.shape[:2] == matte.shape
-    return experts.part("disc").part, "红色圆盘"
+    return experts.part("matte").part.replace("matte", "disc"), "红色圆盘"

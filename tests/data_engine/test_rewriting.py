@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from drawn_experts import DrawnExperts
 
 from step1x_edit.data_engine.instructions import places
 from step1x_edit.data_engine.instructions.rewriting import rewritten
 from step1x_edit.data_engine.objects import object_classes
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.answers import PartVersion
-from step1x_edit.experts.expert_set import ExpertSet
 
 WISH = Wish(key="subject-remove-placed", subject=object_classes()["dog"], place=places()["left"])
 ANSWER = """1. Could the dog on the left go away?
@@ -26,7 +26,7 @@ lose the left dog
 
 
 @dataclass
-class OneAnswer(ExpertSet):
+class OneAnswer(DrawnExperts):
     """A hosted model that always gives the same answer, or none that is there."""
 
     answer: str | None

@@ -27,7 +27,8 @@ def test_a_cutout_is_cropped_to_what_can_be_seen() -> None:
     wide = np.zeros((100, 300, 4), dtype=np.uint8)
     wide[10:74, 200:248] = figure(0)
     wide[0, 0, 3] = 3  # dust that nobody sees
-    assert np.array_equal(cropped_to_matte(wide, 224), cropped_to_matte(figure(0), 224))
+    found, alone = cropped_to_matte(wide, 224), cropped_to_matte(figure(0), 224)
+    assert found is not None and alone is not None and np.array_equal(found, alone)
     assert cropped_to_matte(np.zeros((9, 9, 4), dtype=np.uint8), 224) is None
 
 

@@ -84,7 +84,8 @@ def test_permissive_only_leaves_out_the_rest_but_counts_what_cannot_be_read() ->
         Candidate(uri="b", data=b"", known=Known(dataset="d")),
         Unreadable(uri="c", dataset="d", reason="gone"),
     ]
-    assert [offer.uri for offer in permissive_offers(iter(offers))] == ["a", "c"]
+    first, _, third = offers
+    assert list(permissive_offers(iter(offers))) == [first, third]
 
 
 def test_every_chosen_picture_belongs_to_a_package_and_every_label_has_a_chinese_name() -> None:

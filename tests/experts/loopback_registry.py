@@ -74,7 +74,7 @@ def loopback_registry(archives: dict[str, dict[str, bytes]]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content or b"")
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 
         def found(self, words: list[str]) -> tuple[str, bytes | None]:

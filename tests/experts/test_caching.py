@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,9 @@ def equal(first: object, second: object) -> bool:
         return isinstance(second, np.ndarray) and first.dtype == second.dtype and np.array_equal(first, second)
     if isinstance(first, tuple):
         return isinstance(second, tuple) and len(first) == len(second) and all(map(equal, first, second))
-    if hasattr(first, "__slots__"):
+    if is_dataclass(first) and not isinstance(first, type):
         return type(first) is type(second) and all(
-            equal(getattr(first, one), getattr(second, one)) for one in first.__slots__
+            equal(getattr(first, one.name), getattr(second, one.name)) for one in fields(first)
         )
     return first == second
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -33,7 +34,7 @@ def ball_on_grass() -> tuple[np.ndarray, np.ndarray]:
     return picture, ball
 
 
-CALLS = {
+CALLS: dict[ExpertName, Callable[[EmbeddedExperts], object]] = {
     "matte": lambda experts: experts.matte(grass()),
     "detect": lambda experts: experts.detect(grass()),
     "tag": lambda experts: experts.tag(grass()),
@@ -57,7 +58,7 @@ def test_every_call_but_ask_has_its_parts_in_the_table():
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_an_absent_part_is_said_with_the_command_that_brings_it(name: str, tmp_path: Path):
+def test_an_absent_part_is_said_with_the_command_that_brings_it(name: ExpertName, tmp_path: Path):
     experts = EmbeddedExperts(tmp_path)
     assert not experts.available(name)
     with pytest.raises(MissingExtra, match=f"step1x data setup {name}`"):

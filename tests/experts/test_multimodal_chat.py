@@ -1,14 +1,12 @@
 """A multimodal LLM is asked over a real connection to a small server on this machine."""
 
 import base64
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import numpy as np
 import pytest
+from loopback_chat import LoopbackChat, loopback_chat, spoken
 from PIL import Image
 
 from step1x_edit.errors import ExpertError
@@ -17,53 +15,10 @@ from step1x_edit.experts.multimodal_chat import MultimodalChat
 pytest.importorskip("openai", reason="the package openai (extra `data`) is not installed")
 
 
-class ChatServer(ThreadingHTTPServer):
-    """Answers each call with the next of ``answers``: a status and a body; keeps what it was sent."""
-
-    def __init__(self, answers: list[tuple[int, object]]) -> None:
-        super().__init__(("127.0.0.1", 0), ChatHandler)
-        self.answers = answers
-        self.received: list[tuple[str, str, dict]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class ChatHandler(BaseHTTPRequestHandler):
-    server: ChatServer
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append((self.path, self.headers["Authorization"], body))
-        status, answer = self.server.answers.pop(0)
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html" if isinstance(answer, bytes) else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        # Asks the client not to wait long before its next try.
-        self.send_header("retry-after-ms", "10")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
-
-
-def spoken(text: str | None) -> dict:
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
-    return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-
-
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with ChatServer([]) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
+def server() -> Iterator[LoopbackChat]:
+    with loopback_chat() as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def test_question_and_pictures_arrive_as_they_were_and_the_answer_comes_back(server):
@@ -117,7 +72,7 @@ def test_the_temperature_can_be_left_to_the_server(server):
 
 
 def test_an_address_where_nobody_answers_is_named():
-    with ChatServer([]) as gone:
+    with loopback_chat() as gone:
         url = gone.url
     with pytest.raises(ExpertError, match=url):
         MultimodalChat(base_url=url, model="m", seconds=5).ask("Is it?")

@@ -87,13 +87,13 @@ def rejection(attempt: int, *, retry: bool = False, seconds: float = 0.5) -> Rej
     )
 
 
-def shard_of(number: int, attempts: range, **options: float) -> Shard:
+def shard_of(number: int, attempts: range, *, seconds: float = 0.5) -> Shard:
     """Every third attempt is a rejection."""
     return Shard(
         number=number,
         first_attempt=attempts.start,
         attempts=len(attempts),
         split="train",
-        triplets=[encoded(one, **options) for one in attempts if one % 3],
-        rejections=[rejection(one, **options) for one in attempts if one % 3 == 0],
+        triplets=[encoded(one, seconds=seconds) for one in attempts if one % 3],
+        rejections=[rejection(one, seconds=seconds) for one in attempts if one % 3 == 0],
     )
