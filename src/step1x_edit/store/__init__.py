@@ -10,7 +10,9 @@ A store is a folder::
 ``datasets.load_dataset(folder)`` reads the triplets as they are.
 """
 
+from step1x_edit.store.columns import load_arrow
 from step1x_edit.store.folder import StoreInfo, read_store_info
+from step1x_edit.store.index import read_index, write_index
 from step1x_edit.store.lock import locked
 from step1x_edit.store.manifest import Manifest, open_store, read_manifest, seal_store
 from step1x_edit.store.reading import (
@@ -32,9 +34,11 @@ __all__ = [
     "StoreInfo",
     "StoredTriplet",
     "encode_triplet",
+    "load_arrow",
     "locked",
     "open_store",
     "read_encoded",
+    "read_index",
     "read_manifest",
     "read_records",
     "read_rejections",
@@ -43,5 +47,6 @@ __all__ = [
     "read_triplets",
     "read_uids",
     "seal_store",
+    "write_index",
     "write_shard",
 ]

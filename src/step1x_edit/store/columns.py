@@ -16,7 +16,7 @@ from step1x_edit.schema.triplet import EditTriplet, Rejection
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PICTURES", "arrow", "index_schema", "rejection_schema", "triplet_schema"]
+__all__ = ["PICTURES", "arrow", "index_schema", "load_arrow", "rejection_schema", "triplet_schema"]
 
 PICTURES = ("source_image", "target_image")
 """Columns of the two pictures: the reference image and the target."""
@@ -40,6 +40,15 @@ def arrow() -> Any:
             remedy="Install it with `pip install step1x-edit[data]`.",
         ) from missing
     return pyarrow
+
+
+def load_arrow() -> None:
+    """Import ahead of time what the first table imports (pandas too, where it is installed): up to a second.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow().array([])
 
 
 @cache

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +23,11 @@ class StoreInfo:
     folder: Path
     shards: tuple[ShardFacts, ...]
     """The finished ones, by number."""
+
+    def renewed(self, facts: Iterable[ShardFacts]) -> StoreInfo:
+        """Return what the store holds when some shards were written, for the first time or again."""
+        shards = {one.number: one for one in (*self.shards, *facts)}
+        return replace(self, shards=tuple(shards[number] for number in sorted(shards)))
 
     @property
     def attempts(self) -> int:

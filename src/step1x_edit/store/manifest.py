@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from step1x_edit.errors import DataError, RequestError
-from step1x_edit.store.folder import read_store_info
+from step1x_edit.store.folder import StoreInfo, read_store_info
 from step1x_edit.store.index import write_index
 from step1x_edit.store.lock import LOCK
 from step1x_edit.store.shard import written_whole
@@ -109,14 +109,19 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def seal_store(folder: Path) -> Manifest:
+def seal_store(folder: Path, *, indexed: StoreInfo | None = None) -> Manifest:
     """Write the index, and the manifest with counts and hash, from the finished shards.
+
+    Args:
+        folder: The store.
+        indexed: What it holds, where that is known and its index is written already.
 
     Raises:
         DataError: The disk is full.
     """
-    begun, info = read_manifest(folder), read_store_info(folder)
-    write_index(info)
+    begun, info = read_manifest(folder), indexed or read_store_info(folder)
+    if indexed is None:
+        write_index(info)
     told = {"pipeline_version": begun.pipeline_version, "settings": begun.settings, "digest": info.digest}
     sealed = begun.model_copy(
         update={

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +19,15 @@ from step1x_edit.store import (
     EncodedTriplet,
     Manifest,
     Shard,
+    ShardFacts,
     StoreInfo,
+    load_arrow,
     locked,
     open_store,
     read_shard,
     read_store_info,
     seal_store,
+    write_index,
     write_shard,
 )
 
@@ -104,13 +109,34 @@ def build(
             attempts=attempts,
             shard_attempts=shard_attempts(attempts),
         )
-        before = read_store_info(folder)
-        watcher.begin(before.attempts - before.retries, begun.attempts_wanted)
-        for shards in (_unfinished(begun, before), _out_of_time(folder)):
-            for shard in _made(crew, shards, settings, watcher):
-                write_shard(folder, shard.closed(settings))
-        drop_duplicates(folder)
-        return seal_store(folder)
+        info = read_store_info(folder)
+        watcher.begin(info.attempts - info.retries, begun.attempts_wanted)
+        for missing in (_unfinished(begun, info), _out_of_time(folder)):
+            made = (shard.closed(settings) for shard in _made(crew, missing, settings, watcher))
+            info = info.renewed(_written(folder, made))
+        return seal_store(folder, indexed=_each_once(info, settings))
+
+
+def _written(folder: Path, shards: Iterable[Shard]) -> Iterator[ShardFacts]:
+    """Write shards while the next ones are made; yield what they say of themselves."""
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        # A second of imports, in which the workers start as well.
+        writer.submit(load_arrow)
+        before = deque[Future[ShardFacts]]()
+        for shard in shards:
+            while before:
+                yield before.popleft().result()
+            before.append(writer.submit(write_shard, folder, shard))
+        yield from (one.result() for one in before)
+
+
+def _each_once(info: StoreInfo, settings: RunSettings) -> StoreInfo:
+    """Write the index, take out what repeats earlier attempts, and write the index again if anything did."""
+    write_index(info)
+    single = info.renewed(drop_duplicates(info, near=not settings.near_duplicates))
+    if single != info:
+        write_index(single)
+    return single
 
 
 def _unfinished(begun: Manifest, info: StoreInfo) -> Iterator[_OpenShard]:

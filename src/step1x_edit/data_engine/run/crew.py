@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,8 +19,10 @@ from step1x_edit.errors import DataError
 __all__ = ["Crew", "Limits", "Lost"]
 
 Outcome = TypeVar("Outcome")
-IN_HAND = 2
-"""Attempts a worker has: the one it makes, and the next, so that it never waits."""
+IN_HAND = 3
+"""Attempts a worker has: the one it makes, and the next ones, so that it never waits."""
+ROOM = 1 << 20
+"""Bytes an outcome's pipe shall hold, the most Linux gives everybody: a worker goes on while its outcome waits there."""
 CHANCES = 2
 """An attempt whose process died is made once more: the process may have been killed for another reason."""
 START_SECONDS = 300.0
@@ -47,7 +49,8 @@ class Lost:
 @dataclass(slots=True, kw_only=True)
 class _Member:
     process: BaseProcess
-    door: Connection
+    orders: Connection
+    outcomes: Connection
     attempts: deque[int] = field(default_factory=deque)
     """In hand; the first is being made."""
     since: float
@@ -109,20 +112,24 @@ class Crew(Generic[Outcome]):
 
     def _hired(self) -> _Member:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        asked, orders = context.Pipe(duplex=False)
+        outcomes, made = context.Pipe(duplex=False)
+        _widen(made)
         options = {"memory_gib": self._limits.memory_gib}
-        process = context.Process(target=work, args=(theirs, self._hire), kwargs=options, daemon=True)
+        process = context.Process(target=work, args=(asked, made, self._hire), kwargs=options, daemon=True)
         with _one_thread_each():
             process.start()
-        theirs.close()
-        return _Member(process=process, door=ours, since=time.monotonic())
+        asked.close()
+        made.close()
+        return _Member(process=process, orders=orders, outcomes=outcomes, since=time.monotonic())
 
     def _heard(self) -> list[_Member]:
-        doors = {member.door: member for member in self._members}
-        return [doors[door] for door in wait(list(doors), timeout=PAUSE_SECONDS) if isinstance(door, Connection)]
+        members = {member.outcomes: member for member in self._members}
+        ready = wait(list(members), timeout=PAUSE_SECONDS)
+        return [members[pipe] for pipe in ready if isinstance(pipe, Connection)]
 
     def _results(self, member: _Member) -> Iterator[tuple[int, Outcome | Lost]]:
-        for said in _said(member.door):
+        for said in _said(member.outcomes):
             member.since = time.monotonic()
             if isinstance(said, Failed):
                 raise said.error
@@ -184,24 +191,33 @@ def _hand_over(member: _Member, attempt: int) -> None:
         member.since = time.monotonic()
     member.attempts.append(attempt)
     try:
-        member.door.send(attempt)
+        member.orders.send(attempt)
     except BrokenPipeError:
         # Found dead in the same round, and the attempt goes back.
         return
 
 
-def _said(door: Connection) -> Iterator[Any]:
+def _said(outcomes: Connection) -> Iterator[Any]:
     try:
-        while door.poll():
-            yield door.recv()
+        while outcomes.poll():
+            yield outcomes.recv()
     except (EOFError, OSError):
         return
+
+
+def _widen(pipe: Connection) -> None:
+    """Let a pipe hold more, where the system can; elsewhere a worker waits until its outcome is taken."""
+    with suppress(ImportError, OSError):
+        from fcntl import F_SETPIPE_SZ, fcntl
+
+        fcntl(pipe.fileno(), F_SETPIPE_SZ, ROOM)
 
 
 def _end(member: _Member) -> None:
     member.process.kill()
     member.process.join()
-    member.door.close()
+    member.orders.close()
+    member.outcomes.close()
 
 
 def _ending(process: BaseProcess) -> str:

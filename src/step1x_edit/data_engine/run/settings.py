@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,10 @@ class RunSettings(BaseModel):
     """Fingerprint of the pool."""
     experts: tuple[str, ...] = ()
     """The parts at hand and their versions."""
+    near_duplicates: bool = Field(default=True, exclude_if=bool)
+    """Whether a triplet stays that looks like an earlier one of the same pictures and wish; told only where not."""
+    held_out: str = Field(default="", exclude_if=operator.not_)
+    """Fingerprint of the hashes of pictures that must not come in; told only where there are any."""
 
     def task(self, attempt: int) -> EditTask:
         """Return what an attempt is about: tasks take turns by their weights."""

@@ -31,11 +31,12 @@ class Failed(Generic[Outcome]):
         self.error = error
 
 
-def work(door: Connection, hire: Callable[[], Maker[Outcome]], *, memory_gib: float) -> None:
-    """Make attempts until the other side of the door is gone.
+def work(orders: Connection, outcomes: Connection, hire: Callable[[], Maker[Outcome]], *, memory_gib: float) -> None:
+    """Make attempts until the other side is gone.
 
     Args:
-        door: Numbers of attempts come in; :class:`Ready`, outcomes and :class:`Failed` go out.
+        orders: Numbers of attempts come in here.
+        outcomes: :class:`Ready`, outcomes and :class:`Failed` go out here.
         hire: Gives the maker; called once, in this process.
         memory_gib: More than this ends an attempt with a MemoryError.
     """
@@ -44,13 +45,13 @@ def work(door: Connection, hire: Callable[[], Maker[Outcome]], *, memory_gib: fl
     _limit_memory(memory_gib)
     try:
         make = hire()
-        door.send(Ready())
+        outcomes.send(Ready())
         while True:
-            door.send(make(door.recv()))
+            outcomes.send(make(orders.recv()))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:
-        door.send(Failed(error))
+        outcomes.send(Failed(error))
 
 
 def _limit_memory(gib: float) -> None:
