@@ -1,8 +1,7 @@
 """Nano on pictures it never saw: edit gain per task on held-out pairs, and a sheet to look at.
 
-Edit gain is 1 - (squared error to the target) / (squared error of leaving the picture as it is), inside the changed pixels;
-each case is clipped at -1. Preservation is PSNR outside them, where a task leaves anything outside. Needs the pool
-(``step1x data sources``). Run by hand: ``.venv/bin/python benchmarks/nano_held_out.py``.
+Edit gain and preservation are those of ``measures/``; preservation only where a task leaves anything outside. Needs the
+pool (``step1x data sources``). Run by hand: ``.venv/bin/python benchmarks/nano_held_out.py``.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ from step1x_edit import Editor
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.stream import PairStream
+from step1x_edit.measures.edit_gain import edit_gain
+from step1x_edit.measures.preservation import outside, psnr
 from step1x_edit.pipeline.contact_sheet import SheetRow, contact_sheet, sheet_cell
 from step1x_edit.schema.tasks import EditTask
 
@@ -33,21 +34,14 @@ TASKS = (
 )
 
 
-def edit_gain(pair: EditPair, result: np.ndarray) -> float:
-    """Gain inside the changed pixels, clipped at -1."""
-    inside = pair.changed
-    target, reference = pair.target[inside].astype(float), pair.reference[inside].astype(float)
-    left_alone = np.square(target - reference).sum()
-    return max(-1.0, 1 - np.square(target - result[inside].astype(float)).sum() / max(left_alone, 1.0))
+LEAST_OUTSIDE = 0.05
+"""Share of the picture that must lie outside the change for preservation to be measured."""
 
 
 def preservation(pair: EditPair, result: np.ndarray) -> float | None:
-    """PSNR in dB outside the changed pixels; none if everything may change."""
-    outside = ~pair.changed
-    if outside.mean() < 0.05:
-        return None
-    error = np.square(pair.reference[outside].astype(float) - result[outside].astype(float)).mean()
-    return float(10 * np.log10(255**2 / max(error, 1e-3)))
+    """PSNR in dB away from the changed pixels; none if everything may change."""
+    untouched = outside(pair.changed)
+    return psnr(pair.reference, result, where=untouched) if untouched.mean() >= LEAST_OUTSIDE else None
 
 
 def main() -> None:
@@ -79,17 +73,17 @@ def main() -> None:
                 guidance_scale=given.guidance,
             )
             result = np.asarray(edited.image.convert("RGB"))
-            gains.append(edit_gain(pair, result))
+            gains.append(edit_gain(result, reference=pair.reference, target=pair.target, mask=pair.changed))
             value = preservation(pair, result)
             kept += [] if value is None else [value]
             if index < given.shown:
                 cells = [Image.fromarray(pair.reference), edited.image, Image.fromarray(pair.target)]
                 labels = ["reference", f"nano, gain {gains[-1]:+.2f}", "target"]
                 rows.append(SheetRow(caption=pair.instruction, cells=tuple(map(sheet_cell, cells, labels))))
-        outside = f"{statistics.mean(kept):.1f} dB" if kept else "-"
+        kept_words = f"{statistics.mean(kept):.1f} dB" if kept else "-"
         print(
             f"{task.paper_name:24s} gain mean {statistics.mean(gains):+.2f} median {statistics.median(gains):+.2f}"
-            f"  outside {outside}  ({len(gains)} cases)",
+            f"  outside {kept_words}  ({len(gains)} cases)",
             flush=True,
         )
     if not rows:

@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from step1x_edit.store.shard import written_whole
+
 __all__ = ["EncodedExamples", "draw_batches", "save_shard", "shard_paths"]
 
 
@@ -46,11 +48,13 @@ class EncodedExamples:
 
 
 def save_shard(examples: EncodedExamples, path: Path) -> None:
-    """Write a shard; a reader never meets a half-written one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    save_file({field.name: getattr(examples, field.name).contiguous() for field in fields(examples)}, temporary)
-    temporary.replace(path)
+    """Write a shard; a reader never meets a half-written one.
+
+    Raises:
+        DataError: The disk is full.
+    """
+    with written_whole(path) as part:
+        save_file({field.name: getattr(examples, field.name).contiguous() for field in fields(examples)}, part)
 
 
 def shard_paths(folder: Path) -> list[Path]:

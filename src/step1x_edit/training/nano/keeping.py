@@ -9,6 +9,8 @@ import torch
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
+from step1x_edit.store.shard import disk_errors
+
 __all__ = ["average_weights", "save_network"]
 
 _EMA_DECAY = 0.999
@@ -23,9 +25,13 @@ def average_weights(kept: nn.Module, trained: nn.Module, step: int) -> None:
 
 
 def save_network(network: ModelMixin, folder: Path) -> None:
-    """Write ``config.json`` and safetensors weights; a reader never meets a half-written file."""
+    """Write ``config.json`` and safetensors weights; a reader never meets a half-written file.
+
+    Raises:
+        DataError: The disk is full.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with disk_errors(folder), tempfile.TemporaryDirectory(dir=folder) as temporary:
         network.save_pretrained(temporary)
         for file in sorted(Path(temporary).iterdir()):
             file.replace(folder / file.name)
