@@ -147,7 +147,7 @@ def test_runs_killed_at_any_moment_end_in_the_hash_of_a_calm_one(calm, tmp_path)
     folder, chance = tmp_path / "store", random.Random(0)
     for _ in range(2):
         run = started(folder, seconds=0.3)
-        deadline, wanted = time.monotonic() + 60, len(list(folder.glob("triplets/*.parquet"))) + 3
+        deadline, wanted = time.monotonic() + 60, len(list(folder.glob("triplets/*.parquet"))) + 2
         while len(list(folder.glob("triplets/*.parquet"))) < wanted and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(chance.random() / 2)
@@ -204,5 +204,5 @@ def test_tasks_that_cannot_be_made_are_refused(text):
         parse_tasks(text)
 
 
-def test_a_killed_run_loses_a_hundredth_at_most():
-    assert all(shard_attempts(count) <= max(1, count / 100 + 1) for count in (1, 50, 1000, 20_000, 1_000_000))
+def test_a_killed_run_loses_a_hundredth_or_four_attempts_at_most():
+    assert all(shard_attempts(count) <= max(4, count / 100 + 1) for count in (1, 50, 1000, 20_000, 1_000_000))

@@ -16,7 +16,7 @@ from step1x_edit.schema.triplet import EditTriplet, Rejection
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PICTURES", "arrow", "index_schema", "load_arrow", "rejection_schema", "triplet_schema"]
+__all__ = ["PICTURES", "arrow", "compression", "index_schema", "load_arrow", "rejection_schema", "triplet_schema"]
 
 PICTURES = ("source_image", "target_image")
 """Columns of the two pictures: the reference image and the target."""
@@ -73,6 +73,21 @@ def index_schema() -> pa.Schema:
 def rejection_schema() -> pa.Schema:
     """Return the columns of rejections: those of :class:`Rejection`."""
     return arrow().schema(_fields(Rejection))
+
+
+def compression(schema: pa.Schema) -> dict[str, str]:
+    """Return how each column of a file is compressed: all but pictures, which are compressed files already."""
+    pictures = {f"{name}.bytes" for name in PICTURES}
+    paths = [path for field in schema for path in _leaves(field.name, field.type)]
+    return {path: "zstd" for path in paths if path not in pictures}
+
+
+def _leaves(path: str, kind: pa.DataType) -> list[str]:
+    """Return Parquet's names of the columns below one of Arrow's."""
+    types = arrow().types
+    if types.is_struct(kind):
+        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    return _leaves(f"{path}.list.element", kind.value_type) if types.is_list(kind) else [path]
 
 
 def _fields(record: type[BaseModel]) -> list[tuple[str, pa.DataType]]:

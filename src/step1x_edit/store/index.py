@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from step1x_edit.schema.triplet import EditTriplet
 from step1x_edit.store.columns import arrow, index_schema
 from step1x_edit.store.folder import StoreInfo
-from step1x_edit.store.shard import triplets_path, written_whole
+from step1x_edit.store.shard import ShardFacts, triplets_path, written_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["INDEX", "read_index", "write_index"]
 
 INDEX = "index.parquet"
 ROW_GROUP = 4096
+"""Least rows of a group but the last: readers skip groups, and each costs as much as a hundred rows."""
 
 
 def write_index(info: StoreInfo) -> None:
@@ -23,15 +27,29 @@ def write_index(info: StoreInfo) -> None:
     Raises:
         DataError: The disk is full.
     """
-    pa, schema = arrow(), index_schema()
-    columns = [name for name in schema.names if name in EditTriplet.model_fields]
-    with written_whole(info.folder / INDEX) as part, pa.parquet.ParquetWriter(part, schema, compression="zstd") as file:
+    pa = arrow()
+    with (
+        written_whole(info.folder / INDEX) as part,
+        pa.parquet.ParquetWriter(part, index_schema(), compression="zstd") as file,
+    ):
+        waiting: list[pa.Table] = []
         for facts in info.shards:
-            path = triplets_path(info.folder, facts.number, facts.split)
-            with pa.parquet.ParquetFile(path) as shard:
-                table = shard.read(columns=columns, use_threads=False)
-            where = [[path.relative_to(info.folder).as_posix()] * len(table), range(len(table))]
-            file.write_table(pa.table([*table.columns, *where], schema=schema), row_group_size=ROW_GROUP)
+            waiting.append(_rows_of(info.folder, facts))
+            if sum(map(len, waiting)) >= ROW_GROUP:
+                file.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            file.write_table(pa.concat_tables(waiting))
+
+
+def _rows_of(folder: Path, facts: ShardFacts) -> pa.Table:
+    pa, schema = arrow(), index_schema()
+    path = triplets_path(folder, facts.number, facts.split)
+    with pa.parquet.ParquetFile(path) as shard:
+        columns = [name for name in schema.names if name in EditTriplet.model_fields]
+        table = shard.read(columns=columns, use_threads=False)
+    where = [[path.relative_to(folder).as_posix()] * len(table), range(len(table))]
+    return pa.table([*table.columns, *where], schema=schema)
 
 
 def read_index(folder: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from step1x_edit.errors import DataError
 from step1x_edit.schema.triplet import EditTriplet, Rejection, Split
-from step1x_edit.store.columns import PICTURES, arrow, rejection_schema, triplet_schema
+from step1x_edit.store.columns import PICTURES, arrow, compression, rejection_schema, triplet_schema
 from step1x_edit.store.picture_codec import SUFFIX, encode_picture
 
 if TYPE_CHECKING:
@@ -228,14 +228,15 @@ def _rejection_table(rejections: Sequence[Rejection]) -> pa.Table:
 
 def _write(path: Path, table: pa.Table, facts: ShardFacts) -> None:
     metadata = {**(table.schema.metadata or {}), FOOTER: facts.model_dump_json().encode()}
+    codecs = compression(table.schema)
     with written_whole(path) as part:
         # Pictures neither repeat nor shrink: a dictionary or statistics of them would only cost time.
         arrow().parquet.write_table(
             table.replace_schema_metadata(metadata),
             part,
             row_group_size=ROW_GROUP,
-            compression="zstd",
-            compression_level=1,
+            compression=codecs,
+            compression_level=dict.fromkeys(codecs, 1),
             use_dictionary=False,
             write_statistics=False,
         )

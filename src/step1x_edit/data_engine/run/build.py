@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from step1x_edit import __version__
@@ -111,9 +112,9 @@ def build(
         )
         info = read_store_info(folder)
         watcher.begin(info.attempts - info.retries, begun.attempts_wanted)
-        for missing in (_unfinished(begun, info), _out_of_time(folder)):
-            made = (shard.closed(settings) for shard in _made(crew, missing, settings, watcher))
-            info = info.renewed(_written(folder, made))
+        for missing in (partial(_unfinished, begun), _out_of_time):
+            made = _made(crew, missing(info), settings, watcher)
+            info = info.renewed(_written(folder, (shard.closed(settings) for shard in made)))
         return seal_store(folder, indexed=_each_once(info, settings))
 
 
@@ -148,11 +149,11 @@ def _unfinished(begun: Manifest, info: StoreInfo) -> Iterator[_OpenShard]:
             yield _OpenShard(number=number, attempts=attempts)
 
 
-def _out_of_time(folder: Path) -> Iterator[_OpenShard]:
-    """Yield the shards with attempts that ran out of time, without those; read when the other shards are made."""
-    for facts in read_store_info(folder).shards:
+def _out_of_time(info: StoreInfo) -> Iterator[_OpenShard]:
+    """Yield the shards with attempts that ran out of time, without those."""
+    for facts in info.shards:
         if facts.retries:
-            shard = read_shard(folder, facts)
+            shard = read_shard(info.folder, facts)
             known = [*((one.record.provenance.attempt, one) for one in shard.triplets)]
             known += [(one.provenance.attempt, one) for one in shard.rejections if not one.retry]
             attempts = range(facts.first_attempt, facts.first_attempt + facts.attempts)

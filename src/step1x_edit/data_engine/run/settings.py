@@ -16,8 +16,9 @@ __all__ = ["RunSettings", "TaskShare", "shard_attempts"]
 GOLDEN = 0.6180339887498949
 """Multiples of the golden ratio spread evenly over 0..1 however many are taken (Weyl's sequence)."""
 WORDS = 1
-SHARDS, MOST = 100, 128
-"""A run has about this many shards, so that a killed one loses a hundredth; and a shard at most this many attempts."""
+SHARDS, LEAST, MOST = 100, 4, 128
+"""A run has about this many shards, so that a killed one loses a hundredth; a shard has at least and at most this many
+attempts: its two files take about ten milliseconds, and are kept in memory until they are written."""
 
 
 class TaskShare(BaseModel):
@@ -72,4 +73,4 @@ class RunSettings(BaseModel):
 
 def shard_attempts(attempts: int) -> int:
     """Return how many attempts a shard of a new store holds."""
-    return min(MOST, max(1, -(-attempts // SHARDS)))
+    return min(MOST, max(LEAST, -(-attempts // SHARDS)))
