@@ -22,6 +22,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from step1x_edit.data_engine.pair import collate
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.stream import PairStream
+from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.models.conditioner import Conditioner
 from step1x_edit.models.language_model import load_language_model
 from step1x_edit.presets.releases import find_release
@@ -42,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--shard", type=int, default=1024, help="examples in a shard")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--text-tokens", type=int, default=48)
+    parser.add_argument("--text-tokens", type=int, default=52)
     parser.add_argument("--dropout", type=float, default=0.1, help="share of examples without an instruction")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -61,7 +62,7 @@ def main() -> int:
         Qwen2VLImageProcessorPil(),
         find_release("nano").conventions,
     )
-    stream = PairStream(Pool.open(), seed=given.seed, size=given.size)
+    stream = PairStream(Pool.open(), seed=given.seed, size=given.size, experts=EmbeddedExperts())
     for number in range(given.count // given.shard):
         path = given.shards / f"{given.seed:02d}-{number:05d}.safetensors"
         if path.exists():

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from step1x_edit.data_engine.instructions import phrase
+from step1x_edit.data_engine.instructions.wording import word
+from step1x_edit.data_engine.lesson_stage import LessonStage
 from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.pair import Refusal, WordedPair, mirrored, worded
 from step1x_edit.data_engine.pool import Pool, Split
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.stage import Stage
+from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["PairStream"]
@@ -27,14 +29,27 @@ class PairStream:
         seed: Another seed, another row of pairs.
         size: Side of the square pictures, in pixels.
         split: Part of the pool; held-out pictures are never part of training.
+        experts: Models that recipes may ask, for pairs that look like photographs; without them scenes are composed plainly.
         first: Number of the first pair when iterating.
         step: Distance between pairs when iterating; worker ``i`` of ``n`` takes ``first=i, step=n``.
     """
 
     def __init__(
-        self, pool: Pool, *, seed: int, size: int, split: Split = "train", first: int = 0, step: int = 1
+        self,
+        pool: Pool,
+        *,
+        seed: int,
+        size: int,
+        split: Split = "train",
+        experts: ExpertSet | None = None,
+        first: int = 0,
+        step: int = 1,
     ) -> None:
-        self._stage = Stage(pool, size=size, split=split)
+        if experts is None:
+            self._stage = self._composing = Stage(pool, size=size, split=split)
+        else:
+            self._stage = LessonStage(pool, size=size, split=split, experts=experts)
+            self._composing = LessonStage(pool, size=size, split=split)
         self._seed = seed
         self._first = first
         self._step = step
@@ -61,13 +76,13 @@ class PairStream:
 
     def _make(self, task: EditTask, rng: np.random.Generator) -> WordedPair:
         language = "zh" if rng.random() < mixture().chinese else "en"
-        pair = RECIPES[task](self._stage, rng)
+        # What an addition brings in is composed: the subject of a photograph, put back, looks like no other of its class.
+        stage = self._composing if task is EditTask.SUBJECT_ADDITION else self._stage
+        pair = RECIPES[task](stage, rng)
         while isinstance(pair, Refusal):
-            pair = RECIPES[task](self._stage, rng)
+            pair = RECIPES[task](stage, rng)
         # Half of all pairs are flipped, words and all: photographs then have no preferred side. An object that an edit
         # brings in keeps the way it faces.
         if task not in _BRINGS_IN and rng.random() < 0.5:
             pair = mirrored(pair)
-        wish = pair.wish
-        words = {"subject": wish.subject, "other": wish.other, "colour": wish.colour, "place": wish.place}
-        return worded(pair, instruction=phrase(wish.key, language=language, rng=rng, **words), language=language)
+        return worded(pair, instruction=word(pair.wish, language=language, rng=rng), language=language)
