@@ -43,8 +43,9 @@ def attach_adapters(
         CheckpointError: A file is not a LoRA of this transformer.
     """
     table = transformer_entries(transformer)
-    folded = transformer.config.get("release") in SCALE_FACTOR_RELEASES
-    read = [read_adapter(path, table, folded=folded) for path, _ in adapters]
+    release = transformer.config.get("release")
+    folded = release in SCALE_FACTOR_RELEASES
+    read = [read_adapter(path, table, folded=folded, release=release) for path, _ in adapters]
     names = tuple(_new_name(transformer, adapter, place) for place, adapter in enumerate(read))
     for name, adapter in zip(names, read, strict=True):
         _attach(transformer, name, adapter)
@@ -87,7 +88,7 @@ def merge_adapters_to_file(
     """
     checkpoint, arguments = open_transformer(base, release=release, config=config)
     folded = checkpoint.official_scale_factor
-    read = [(read_adapter(path, checkpoint.entries, folded=folded), scale) for path, scale in adapters]
+    read = [(read_adapter(path, checkpoint.entries, folded=folded, release=release), scale) for path, scale in adapters]
     merged = _Merged(
         stored=checkpoint.stored,
         layout=checkpoint.layout,

@@ -67,7 +67,9 @@ def adapter_names(names: Iterable[str]) -> AdapterNames | None:
     return "kohya" if any(name.startswith(_KOHYA) for name in names) else "peft"
 
 
-def read_adapter(path: str | Path, entries: Iterable[Entry], *, folded: bool = False) -> Adapter:
+def read_adapter(
+    path: str | Path, entries: Iterable[Entry], *, folded: bool = False, release: str | None = None
+) -> Adapter:
     """Read a LoRA file and match it strictly against a network.
 
     Args:
@@ -75,6 +77,7 @@ def read_adapter(path: str | Path, entries: Iterable[Entry], *, folded: bool = F
         entries: The network's key table.
         folded: Whether v1.0's scale factor is folded into the network. An adapter of that one matrix is then refused:
             it was made for the unfolded matrix.
+        release: Id of the network's release. An adapter that names another one is refused, whatever its sizes.
 
     Raises:
         MissingRelease: No such file.
@@ -84,6 +87,9 @@ def read_adapter(path: str | Path, entries: Iterable[Entry], *, folded: bool = F
     files = WeightFiles([read_header(path)], config={})
     if adapter_names(files.tensors) is None:
         raise _refused(path, "which is not a LoRA", "a LoRA in kohya or PEFT names")
+    noted = files.metadata.get("release")
+    if release is not None and noted not in (None, release):
+        raise _refused(path, f"which was trained for release {noted}", f"a LoRA of {release}")
     modules = _modules(files)
     table = _targets(entries)
     strangers = sorted(modules.keys() - table.keys())
