@@ -29,14 +29,14 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout:
         raise RequestError(
             given=f"{folder}, where another process is writing",
-            expected="one writer a store",
-            remedy="Wait for it, stop it, or choose another folder with --out.",
+            expected="one writer a folder",
+            remedy="Wait for it, stop it, or choose another folder.",
         ) from None
     except OSError as error:
         raise RequestError(
             given=f"{folder}, which cannot be written to ({error.strerror})",
             expected="a folder that can",
-            remedy="Choose another folder with --out.",
+            remedy="Choose another folder.",
         ) from error
     try:
         yield
