@@ -58,6 +58,8 @@ MOST_UNSURE, ONE_PIECE = 0.3, 0.9
 """Share of a subject's pixels whose matte may be unsure, and share that its largest piece must hold."""
 CUT_OFF = 0.3
 """Share of a cut-out's border that only a picture's border cuts so straight; below, feet are allowed more."""
+LIKE_SIZE = 1.5
+"""Ratio of usual sizes up to which a thing of another habitat can come instead: no frog as large as an elephant."""
 PERCHES = frozenset({"bird", "owl"})
 """Photographed on a branch or in the air more often than on the ground."""
 
@@ -88,6 +90,8 @@ class PhotographicStage(Stage):
     """
 
     colours_apart = True
+    distance = 1.0
+    """Power to which an object's share of the picture's side is raised; below 1, small things are seen from nearer by."""
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class PhotographicStage(Stage):
         matcaps: Matcaps | None = None,
     ) -> None:
         super().__init__(pool, size=size, split=split, experts=experts, matcaps=matcaps)
+        self._photographed = frozenset(one.id for one in pool.pictures if one.kind == "photo")
         self._fit = {
             name: fit
             for name, cutouts in self._cutouts.items()
@@ -173,8 +178,9 @@ class PhotographicStage(Stage):
         habitat = self._habitat_of(old.what.name)
         able = [name for name in self._habitats[habitat.name][1] if name not in present] if habitat else []
         if not able:
-            on = habitat.on if habitat else "land"
-            able = sorted({name for one, names in self._habitats.values() if one.on == on for name in names} - present)
+            able = sorted(
+                {name for one, names in self._habitats.values() if _akin(one, habitat) for name in names} - present
+            )
         if not able:
             return None
         name = able[int(rng.integers(len(able)))]
@@ -184,7 +190,7 @@ class PhotographicStage(Stage):
         """Put an object of a class where another stands, of like size and on the same ground."""
         seen = np.flatnonzero(old.alpha[..., 0].max(axis=1) > 0.3), np.flatnonzero(old.alpha[..., 0].max(axis=0) > 0.3)
         (first, last), (start, end) = ((int(one[0]), int(one[-1])) for one in seen)
-        side = max(last - first, end - start) * rng.uniform(0.9, 1.1)
+        side = min(self.size, max(last - first, end - start) * rng.uniform(0.9, 1.1))
         surround = surround_of(background)
         rgba, source = self._cutout_for(object_class(what.name), side, surround, rng)
         floats = old.what.floats or what.floats
@@ -201,7 +207,7 @@ class PhotographicStage(Stage):
 
     def _is_whole(self, cutout: Picture) -> bool:
         """Tell whether a cut-out was not cut off by the border of the photograph it comes from."""
-        if cutout.id not in self._photo_of:
+        if cutout.id not in self._photographed:
             return True
         inside = self._pool.image(cutout)[..., 3] > 127
         borders = inside[0].mean(), inside[:, 0].mean(), inside[:, -1].mean(), inside[-1].mean() - 0.25
@@ -267,7 +273,7 @@ class PhotographicStage(Stage):
         rng: np.random.Generator,
     ) -> Placed | None:
         what = object_class(name)
-        nearest = self.size * rng.uniform(*habitat.sides) * scale
+        nearest = self.size * rng.uniform(*habitat.sides) ** self.distance * scale
         rgba, source = self._cutout_for(what, nearest, surround, rng)
         left, top, right, bottom = ground.box
         for _ in range(SPOTS):
@@ -294,7 +300,7 @@ class PhotographicStage(Stage):
         self, what: ObjectClass, side: float, surround: Surround, rng: np.random.Generator
     ) -> tuple[Rgba, str]:
         """Draw a cut-out of a class that is large enough, with clean edges, turned to the light."""
-        choices = self._fit.get(what.name) or self._cutouts[what.name]
+        choices = self._looks_of(what)
         large = [one for one in choices if max(one.width, one.height) * MOST_GAIN >= side] or sorted(
             choices, key=lambda one: -max(one.width, one.height)
         )[:1]
@@ -308,15 +314,15 @@ class PhotographicStage(Stage):
         turned = own * surround.light.side < 0 or (own == 0 and rng.random() < 0.5)
         return (np.ascontiguousarray(sized[:, ::-1]) if turned else sized), chosen.id
 
+    def _looks_of(self, what: ObjectClass) -> list[Picture]:
+        return self._fit.get(what.name) or self._cutouts[what.name]
+
     def elsewhere(self, scene: Scene, rng: np.random.Generator) -> tuple[Scene, Scenery] | None:
-        """Return the objects of a scene in another scenery, where there is one in which they can be."""
+        """Return the objects of a scene in another scenery, where there is one that has ground under all their feet."""
         if not self._named or rng.random() >= ELSEWHERE:
             return None
-        feet = [self._feet_of(one) for one in scene.objects]
-        cut_off = all(one is None for one in feet)
-        if not cut_off and not all(
-            one is not None and self._walks(one_object) for one, one_object in zip(feet, scene.objects, strict=True)
-        ):
+        standing = [feet for one in scene.objects if self._walks(one) and (feet := self._feet_of(one)) is not None]
+        if len(standing) < len(scene.objects):
             return None
         present = known_scenes().get(scene.source)
         for _ in range(ELSEWHERE_TRIES):
@@ -326,10 +332,10 @@ class PhotographicStage(Stage):
                 continue
             pixels = self._pool.image(picture)
             window = self._window(pixels.shape, known, rng)
-            if not cut_off and not _bears(known, window, pixels.shape, [one for one in feet if one is not None]):
+            if not _bears(known, window, pixels.shape, standing):
                 continue
-            backdrop = backdrop_like(self._resized(pixels[window]), scene.background, far=cut_off, rng=rng)
-            objects = tuple(carried_over(one, backdrop, stands=not cut_off, rng=rng) for one in scene.objects)
+            backdrop = backdrop_like(self._resized(pixels[window]), scene.background, rng=rng)
+            objects = tuple(carried_over(one, backdrop, rng=rng) for one in scene.objects)
             return Scene(background=backdrop, objects=objects, source=picture.id), sceneries()[known.scenery]
         return None
 
@@ -348,6 +354,14 @@ class PhotographicStage(Stage):
 
     def _habitat_of(self, name: str) -> Habitat | None:
         return next((one for one, _ in self._habitats.values() if name in one.objects | one.seen), None)
+
+
+def _akin(one: Habitat, other: Habitat | None) -> bool:
+    """Tell whether things of one habitat are found where those of another are, and are of like size."""
+    if other is None:
+        return one.on == "land"
+    ratio = sum(one.sides) / sum(other.sides)
+    return one.on == other.on and 1 / LIKE_SIZE < ratio < LIKE_SIZE
 
 
 def _fitted(rgba: Rgba, size: tuple[int, int]) -> UInt8[np.ndarray, "new_rows new_columns 4"]:

@@ -97,6 +97,21 @@ class Pool:
         """Return the pool of those pictures only that may be passed on with a notice."""
         return Pool([one for one in self.pictures if one.permissive], self._pixels)
 
+    def showing_seen_objects(self) -> Pool:
+        """Return the pool whose held-out photographs show objects that training sees.
+
+        The cut-outs of training take the place of the held-out ones; of the subjects of held-out photographs those stay
+        whose class has such a cut-out, and those without a name. Nothing is left for the split ``train``.
+        """
+        seen = {one.label for one in self.pictures if one.kind == "cutout" and one.split == "train"}
+        shown = [
+            one.model_copy(update={"split": "held_out"}) if one.kind == "cutout" else one
+            for one in self.pictures
+            if (one.split == "train") == (one.kind == "cutout")
+            and (one.kind != "subject" or one.label is None or one.label in seen)
+        ]
+        return Pool(shown, self._pixels)
+
     def photos(self, split: Split, *, scenes_only: bool = False) -> list[Picture]:
         """Return the photographs of a split, all or only those that may stand behind an object."""
         photos = [one for one in self.pictures if one.kind == "photo" and one.split == split]

@@ -34,7 +34,7 @@ STUDIO = 0.12
 """How often a background is a plain, softly lit wall instead of a photograph."""
 SUBJECT = ObjectClass(name="subject", zh="主体", measure="个", recolour=False)
 """What the subject of a photograph is called when it belongs to no class."""
-MOST_TAKEN = 0.32
+MOST_TAKEN = 0.2
 """Share of the largest square that a subject may take when it is to be removed."""
 TRIES, TRIES_ALONE = 12, 4
 """Spots drawn for an object beside others, and alone; the freest one, where it can be seen, is taken."""

@@ -37,6 +37,8 @@ class SuitePlan:
     """Only pictures whose licence lets them be passed on."""
     photographic: bool
     """Whether composed scenes are to look like photographs."""
+    seen_objects: bool
+    """Whether its objects are those of training, each edit's new one in the look that nano's lessons show."""
     digest: str
     """Hash of the manifest it must come to; "" where not settled."""
 
@@ -88,6 +90,7 @@ def build_suite(
         split="held_out",
         permissive_only=plan.permissive_only,
         photographic=plan.photographic,
+        seen_objects=plan.seen_objects,
         sources=fingerprint(pictures),
         experts=parts_at_hand(parts),
     )

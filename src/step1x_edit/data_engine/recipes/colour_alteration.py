@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from step1x_edit.data_engine.instructions import Colour
 from step1x_edit.data_engine.mixture import mixture
-from step1x_edit.data_engine.pair import EditPair
+from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import cropped, resurfaced
 from step1x_edit.data_engine.scene import Placed, Scene
@@ -30,19 +30,31 @@ PHOTOGRAPHED = 0.35
 """How often the object is the subject of a photograph instead of one of a composed scene."""
 VISIBLE = 0.13
 """Mean OKLab distance over the object that a new colour must make."""
+SMALLEST = 0.015
+"""Share of the picture an object must cover for its colour to be worth a wish."""
 COLOURFUL = 0.05
 """Mean OKLab chroma from which an object has a colour of its own, which alone is changed."""
 LIGHTNESS_PULL = {"black": 0.9, "white": 0.9}
 USUAL_PULL = 0.6
 """How far the mean lightness goes toward that of the colour."""
+LIGHTS_OF_WHITE = 1.2
+"""What reaches a white's lightness is not the mean but what lies so many standard deviations above it: shading stays."""
 
 
-def alter_colour(stage: Stage, rng: np.random.Generator) -> EditPair:
+def alter_colour(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Make one pair that changes the colour of a named object."""
     scene = _scene(stage, rng)
     able = [one for one in scene.objects if stage.colours_of(one.what)]
     subject = able[int(rng.integers(len(able)))]
-    colour, painted = _visible_change(cropped(subject), stage.colours_of(subject.what), rng)
+    share = float(subject.alpha.sum()) / stage.size**2
+    if share < SMALLEST:
+        return Refusal(
+            stage="choose", reason="The object is too small.", value=share, threshold=SMALLEST, sources=scene.sources
+        )
+    change = _visible_change(cropped(subject), stage.colours_of(subject.what), rng)
+    if change is None:
+        return Refusal(stage="choose", reason="No colour would be seen on it.", sources=scene.sources)
+    colour, painted = change
     pictures = resurfaced(scene, subject, painted.colour)
     return EditPair(
         reference=pictures.reference,
@@ -64,7 +76,11 @@ def recoloured(subject: Placed, colour: Colour) -> Placed:
     share = _own_colour(lab, subject.alpha)
     mean = (lab[..., 0:1] * share * subject.alpha).sum() / ((share * subject.alpha).sum() + 1e-6)
     pull = LIGHTNESS_PULL.get(colour.name, USUAL_PULL)
-    lightness = np.clip(mean + pull * (wanted[0] - mean) + 0.9 * (lab[..., 0:1] - mean), 0.03, 0.99)
+    lights = 0.0
+    if colour.name == "white":
+        spread = ((lab[..., 0:1] - mean) ** 2 * share * subject.alpha).sum() / ((share * subject.alpha).sum() + 1e-6)
+        lights = LIGHTS_OF_WHITE * float(spread) ** 0.5
+    lightness = np.clip(mean + pull * (wanted[0] - lights - mean) + 0.9 * (lab[..., 0:1] - mean), 0.03, 0.99)
     # Chroma follows the light like a body colour: less in shade, and none where gloss is white.
     shade = np.clip(lightness / wanted[0], 0, 1.1) * np.clip((1.0 - lightness) / 0.12, 0, 1)
     target = np.concatenate([lightness, wanted[1:] * shade], axis=-1)
@@ -82,18 +98,16 @@ def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
     return photographed
 
 
-def _visible_change(subject: Placed, able: Sequence[Colour], rng: np.random.Generator) -> tuple[Colour, Placed]:
-    """Take colours in random order until one can be seen; the strongest change when none reaches that."""
+def _visible_change(subject: Placed, able: Sequence[Colour], rng: np.random.Generator) -> tuple[Colour, Placed] | None:
+    """Take colours in random order until one can be seen; None where none can."""
     before = to_oklab(np.clip(subject.colour + 0.5, 0, 255).astype(np.uint8))
-    tried: list[tuple[float, Colour, Placed]] = []
     for index in rng.permutation(len(able)):
         painted = recoloured(subject, able[index])
         after = to_oklab(np.clip(painted.colour + 0.5, 0, 255).astype(np.uint8))
         distance = np.linalg.norm(after - before, axis=-1, keepdims=True)
-        tried.append((float((distance * subject.alpha).sum() / subject.alpha.sum()), able[index], painted))
-        if tried[-1][0] > VISIBLE:
-            break
-    return max(tried, key=lambda one: one[0])[1:]
+        if float((distance * subject.alpha).sum() / subject.alpha.sum()) > VISIBLE:
+            return able[index], painted
+    return None
 
 
 def _own_colour(

@@ -25,14 +25,33 @@ from step1x_edit.schema.triplet import StageRecord
 __all__ = ["modify_material"]
 
 TASK = EditTask.MATERIAL_MODIFICATION
-PHOTOGRAPHED = 0.65
+FIRM = 0.5
+"""Matte from which a pixel is the subject's."""
+PHOTOGRAPHED = 0.8
 """How often the object is the subject of a photograph instead of one of a composed scene."""
 SMALLEST = 0.03
 """Share of the picture an object must cover for its material to be told."""
 LARGEST = 0.5
 """Share above which a subject has no outline to tell its form from."""
-PEOPLE = frozenset({"astronaut", "person", "musician"})
-"""Nobody is made of brick."""
+UNLIKELY = frozenset(
+    {
+        "astronaut",
+        "person",
+        "musician",
+        "solar panel",
+        "plate",
+        "scale",
+        "scissors",
+        "nail clipper",
+        "gamepad",
+        "tape measure",
+        "candle",
+        "splash",
+    }
+)
+"""Nobody is made of brick; and plates and blades are flat, so that the form guessed for them is wrong."""
+CUT_OFF = 0.05
+"""Share of a border of the picture that a subject may take; more of it, and its outline tells no form."""
 LARGEST_CLEAR = 0.25
 """Share above which too little of the surround is seen for glass to show it."""
 RELIEF = 0.02
@@ -48,17 +67,22 @@ GLINT = 150.0
 def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Make one pair that changes what a named object is made of."""
     photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
-    named = photographed is not None and photographed.objects[0].what is not SUBJECT
-    scene = photographed if photographed and named else stage.scene(rng, count=int(rng.integers(1, 3)))
+    if photographed is None or not _has_form(photographed.objects[0]):
+        photographed = None
+    scene = photographed or stage.scene(rng, count=int(rng.integers(1, 3)))
     subject = scene.objects[-1]
     share = float(subject.alpha.sum()) / stage.size**2
     if share < SMALLEST:
         return Refusal(
             stage="choose", reason="The object is too small.", value=share, threshold=SMALLEST, sources=scene.sources
         )
-    if share > LARGEST or subject.what.name in PEOPLE:
-        reason = "A person keeps their skin." if subject.what.name in PEOPLE else "The object fills the picture."
-        return Refusal(stage="choose", reason=reason, value=share, threshold=LARGEST, sources=scene.sources)
+    if share > LARGEST:
+        return Refusal(
+            stage="choose", reason="The object fills the picture.", value=share, threshold=LARGEST,
+            sources=scene.sources,
+        )  # fmt: skip
+    if subject.what.name in UNLIKELY:
+        return Refusal(stage="choose", reason="It keeps what it is made of.", sources=scene.sources)
     able = [one for one in materials().values() if one.texture or stage.matcaps.available]
     able = [one for one in able if subject.what.name not in one.unlike]
     able = [one for one in able if not one.clear or share < LARGEST_CLEAR]
@@ -76,6 +100,13 @@ def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusa
         sources=scene.sources,
         stages=(record,),
     )
+
+
+def _has_form(subject: Placed) -> bool:
+    """Tell whether the subject of a photograph has a name and an outline that shows its form."""
+    inside = subject.alpha[..., 0] > FIRM
+    cut = max(inside[0].mean(), inside[-1].mean(), inside[:, 0].mean(), inside[:, -1].mean()) > CUT_OFF
+    return subject.what is not SUBJECT and subject.what.name not in UNLIKELY and not cut
 
 
 def _made_of(

@@ -32,9 +32,9 @@ SUBJECT, COMPOSED = 0.35, 0.1
 PAINTED_SIDE = 512
 """Smallest side at which the expert paints: strokes of a smaller picture would be too large for it."""
 DETAIL_SIDE = 64
-LEAST_DETAIL = 0.016
+LEAST_DETAIL = 0.02
 """Mean step in lightness over a 64th of the picture: less is a sky or a wall that shows no style."""
-FEATURES, FEATURE_SIZE = 0.4, 0.012
+FEATURES, FEATURE_SIZE = 0.6, 0.012
 """How much of the photograph's own drawing a painting keeps, and how fine that is, as a fraction of the short side."""
 
 

@@ -12,6 +12,7 @@ from step1x_edit import __version__
 from step1x_edit.data_engine.filters.filter import Judged
 from step1x_edit.data_engine.instructions.checks import sides_agree
 from step1x_edit.data_engine.instructions.wording import Instructions, instructions
+from step1x_edit.data_engine.lesson_stage import LessonStage
 from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.photographic_stage import PhotographicStage
@@ -24,6 +25,7 @@ from step1x_edit.errors import MissingExtra
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256
 from step1x_edit.measures.masks import encode_mask
+from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import EditTriplet, ImageFacts, Observations, Provenance, Rejection, StageRecord
 from step1x_edit.store import EncodedTriplet, encode_triplet
 
@@ -55,8 +57,11 @@ class AttemptMaker:
         self._experts = experts
         self._judge = judge
         self._pictures = {one.id: one for one in pool.pictures}
-        stage = PhotographicStage if settings.photographic else Stage
-        self._stage = stage(pool, size=settings.size, split=settings.split, experts=experts, matcaps=matcaps)
+        set_up = _stage_of(settings)
+        self._stage = set_up(pool, size=settings.size, split=settings.split, experts=experts, matcaps=matcaps)
+        # The subject of a photograph, put back, is no object that training sees: there all additions are composed.
+        asking = None if settings.seen_objects else experts
+        self._adding = set_up(pool, size=settings.size, split=settings.split, experts=asking, matcaps=matcaps)
 
     def __call__(self, attempt: int) -> EncodedTriplet | Rejection:
         """Make one attempt.
@@ -77,7 +82,8 @@ class AttemptMaker:
 
     def _made(self, attempt: int) -> EncodedTriplet | Rejection:
         task = self._settings.task(attempt)
-        pair = RECIPES[task](self._stage, self._settings.pictures_of(attempt))
+        stage = self._adding if task is EditTask.SUBJECT_ADDITION else self._stage
+        pair = RECIPES[task](stage, self._settings.pictures_of(attempt))
         if isinstance(pair, Refusal):
             return self._refused(pair, attempt)
         judged = self._judge(pair, self._experts)
@@ -151,6 +157,12 @@ class AttemptMaker:
             attempt=attempt,
             stages=stages,
         )
+
+
+def _stage_of(settings: RunSettings) -> type[Stage]:
+    if not settings.photographic:
+        return Stage
+    return LessonStage if settings.seen_objects else PhotographicStage
 
 
 def _each_once(texts: Iterable[Text]) -> tuple[Text, ...]:

@@ -39,6 +39,8 @@ class Hire:
         pool = Pool.open(self.pool)
         if self.settings.permissive_only:
             pool = pool.permissive()
+        if self.settings.seen_objects:
+            pool = pool.showing_seen_objects()
         matcaps = Matcaps(PartStore(self.parts))
         return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=self.judge, matcaps=matcaps)
 

@@ -43,6 +43,8 @@ class RunSettings(BaseModel):
     permissive_only: bool = False
     photographic: bool = True
     """Whether scenes are to look like photographs. If not, glossy cut-outs stand anywhere, as in nano's training."""
+    seen_objects: bool = False
+    """Whether the objects are those of training, in the look it teaches, so that a wish has one answer: for suites."""
     sources: str = ""
     """Fingerprint of the pool."""
     experts: tuple[str, ...] = ()
