@@ -1,7 +1,6 @@
 """What a run leaves loads in the pipeline, in diffusers and by the official rule, with the same effect."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -171,7 +170,7 @@ def test_an_adapter_of_another_release_is_refused_in_one_sentence(trained, vecto
     assert "\n" not in str(refusal.value) and not getattr(other, "peft_config", {})
 
 
-def test_the_editor_takes_an_own_adapter_and_refuses_a_foreign_one(trained, tmp_path):
+def test_the_editor_takes_an_own_adapter_and_refuses_a_foreign_one(weights, tmp_path):
     live = load_transformer(EMBEDDED, release="nano", dtype=torch.float32)
     base = velocity_of_nano(live)
     learn(live, LoraConfig(rank=2, alpha=2.0), ("transformer",))
@@ -180,8 +179,9 @@ def test_the_editor_takes_an_own_adapter_and_refuses_a_foreign_one(trained, tmp_
     attached = velocity_of_nano(editor.pipeline.transformer)
     assert (attached - velocity_of_nano(live)).abs().max() < 2e-5 < (attached - base).abs().max()
     assert editor.adapters[0].path == own
+    foreign, *_ = export_adapter(learn(network(weights)), tmp_path / "foreign")
     with pytest.raises(CheckpointError, match="expected a LoRA of nano"):
-        Editor.from_release("nano", adapters=[(trained[1] / OWN_FILE, 1.0)])
+        Editor.from_release("nano", adapters=[(foreign, 1.0)])
 
 
 @torch.no_grad()
