@@ -28,7 +28,10 @@ from step1x_edit.sampling.packing import pack_latents
 from step1x_edit.store.lock import locked
 from step1x_edit.training.cache import EncodingParts, ReleaseEncoders, fill_cache, release_encoders
 from step1x_edit.training.config import SourceConfig
+from step1x_edit.training.dealing import CachedBatches
 from step1x_edit.training.pairs import PairSource, open_pairs
+from step1x_edit.training.run.contract import Batches, Deal
+from step1x_edit.training.sampler import BatchSampler
 
 EQUAL = {"rtol": 0, "atol": 5e-5}
 LEVEL = 64
@@ -152,6 +155,19 @@ def test_the_changed_share_of_a_token_is_the_masks(tmp_path):
     expected = torch.zeros(4, 4)
     expected[1, 1] = 1
     assert torch.equal(changed.view(4, 4), expected)
+
+
+def test_cached_examples_are_dealt_as_batches_with_their_origins(tmp_path):
+    sources = sources_of(write_folder(tmp_path / "pairs", 3))
+    examples = filled(tmp_path, sources, encoders_of(tiny_pipeline("nano")))
+    batches = CachedBatches(examples, BatchSampler(examples.table, batch=4, seed=0, instruction_dropout=0.5))
+    assert isinstance(batches, Batches) and batches.batches_in(2) == 3
+    deal = batches.deal()
+    assert isinstance(deal, Deal)
+    assert deal.batch.target.shape[0] == len(deal.batch.conditionings) == len(deal.names) == 4
+    assert all(name.startswith("pair '") and name.endswith(("(en)", "(zh)")) for name in deal.names)
+    number = examples.names.index(deal.names[0])
+    assert torch.equal(deal.batch.target[0], examples[number].target)
 
 
 def test_nothing_is_encoded_twice_and_a_new_language_only_adds(tmp_path):

@@ -7,15 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from step1x_edit.errors import DataError, RequestError
-from step1x_edit.models.conditioner import Conditioning
-from step1x_edit.sampling.positions import zero_positions
-from step1x_edit.training.collation import collated
-from step1x_edit.training.examples import EncodedExample
 from step1x_edit.training.sampler import BatchSampler, DrawnBatch, ExampleTable
 
 
@@ -146,27 +141,3 @@ def test_a_share_without_examples_is_refused(table, share, said):
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(RequestError, match="a batch of 5 for 2 processes"):
         sampler(batch=5, processes=2)
-
-
-def example(number: int, *, changed: bool) -> EncodedExample:
-    def said(value: int) -> Conditioning:
-        tokens = torch.full((1, 3, 8), float(value))
-        return Conditioning(tokens=tokens, mask=torch.ones(1, 3, dtype=torch.long), positions=zero_positions(3))
-
-    return EncodedExample(
-        target=torch.full((4, 16), float(number)),
-        reference=torch.zeros(4, 16),
-        rows=2,
-        columns=2,
-        conditioning=said(number),
-        unconditional=said(-1),
-        changed=torch.ones(4) if changed else None,
-    )
-
-
-def test_a_dropped_example_has_the_unconditional_form_and_one_without_a_mask_weighs_alike():
-    batch = collated([example(1, changed=True), example(2, changed=False)], dropped=[False, True])
-    assert batch.target.shape == (2, 4, 16) and batch.reference is not None
-    assert [int(one.tokens[0, 0, 0]) for one in batch.conditionings] == [1, -1]
-    assert batch.changed is not None and batch.changed.tolist() == [[1.0] * 4, [0.0] * 4]
-    assert collated([example(1, changed=False)], dropped=[False]).changed is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,19 +47,20 @@ class CachedExamples(Sequence[EncodedExample]):
         index: The cache.
         keys: What is wanted, in order.
         sources: Number of the source that each comes from.
+        names: Where each comes from, in words.
     """
 
-    def __init__(self, index: CacheIndex, keys: Sequence[bytes], sources: Sequence[int]) -> None:
+    def __init__(self, index: CacheIndex, keys: Sequence[bytes], sources: Sequence[int], names: Sequence[str]) -> None:
+        self.names = names
         self._shards = index.shards
         self._places = np.array([index.place(key) for key in keys], dtype=np.int64).reshape(-1, 2)
-        self._keys = b"".join(keys)
         shards = self._places[:, 0]
         self.table = ExampleTable(
             rows=np.array([shard.rows for shard in self._shards], dtype=np.int64)[shards],
             columns=np.array([shard.columns for shard in self._shards], dtype=np.int64)[shards],
             with_reference=np.array([shard.with_reference for shard in self._shards], dtype=bool)[shards],
             source=np.array(sources, dtype=np.int64),
-            keys=self._keys,
+            keys=b"".join(keys),
         )
 
     def __len__(self) -> int:

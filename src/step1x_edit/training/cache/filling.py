@@ -57,6 +57,15 @@ class _Missing:
     keys: dict[Language, bytes] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Wanted:
+    """The examples of a run, in order."""
+
+    keys: list[bytes] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
 def fill_cache(
     sources: Sequence[PairSource],
     folder: Path,
@@ -89,12 +98,12 @@ def fill_cache(
     home = folder / encoders.hash
     with locked(home):
         index = CacheIndex(home)
-        keys, origins, missing = _wanted(sources, index, size_level, tuple(languages), report)
+        wanted, missing = _wanted(sources, index, size_level, tuple(languages), report)
         if missing:
             _encode(missing, sources, home, encoders, size_level, batch, report, largest_shard)
             _free()
             index = CacheIndex(home)
-    return CachedExamples(index, keys, origins)
+    return CachedExamples(index, wanted.keys, wanted.sources, wanted.names)
 
 
 def _wanted(
@@ -103,9 +112,9 @@ def _wanted(
     size_level: int,
     languages: tuple[Language, ...],
     report: Callable[[CacheProgress], None],
-) -> tuple[list[bytes], list[int], list[_Missing]]:
-    """Return the key and the source of every example, and the pairs that are not whole in the cache."""
-    keys, origins, missing, awaited = [], [], [], set()
+) -> tuple[_Wanted, list[_Missing]]:
+    """Return every example that is asked for, and the pairs that are not whole in the cache."""
+    wanted, missing, awaited = _Wanted(), [], set()
     total, done = sum(len(source) for source in sources), 0
     for number, source in enumerate(sources):
         for pair in range(len(source)):
@@ -114,8 +123,9 @@ def _wanted(
             absent = _Missing(number, pair, frame, content)
             for language, instruction in _instructions(facts, languages).items():
                 key = _key(content, frame, instruction)
-                keys.append(key)
-                origins.append(number)
+                wanted.keys.append(key)
+                wanted.sources.append(number)
+                wanted.names.append(f"{facts.origin} ({language})")
                 if key not in index and key not in awaited:
                     absent.keys[language] = key
                     awaited.add(key)
@@ -123,7 +133,7 @@ def _wanted(
                 missing.append(absent)
             done += 1
             report(CacheProgress(stage="reading", done=done, total=total))
-    return keys, origins, missing
+    return wanted, missing
 
 
 def _instructions(facts: PairFacts, languages: tuple[Language, ...]) -> dict[Language, str]:
