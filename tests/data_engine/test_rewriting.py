@@ -8,7 +8,7 @@ import numpy as np
 from drawn_experts import DrawnExperts
 
 from step1x_edit.data_engine.instructions import places
-from step1x_edit.data_engine.instructions.rewriting import rewritten
+from step1x_edit.data_engine.instructions.rewriting import can_be_held, rewritten
 from step1x_edit.data_engine.objects import object_classes
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.answers import PartVersion
@@ -27,40 +27,43 @@ lose the left dog
 
 @dataclass
 class OneAnswer(DrawnExperts):
-    """A hosted model that always gives the same answer, or none that is there."""
+    """A hosted model that always gives the same answer."""
 
-    answer: str | None
+    answer: str
     asked: list[str] = field(default_factory=list)
-
-    def available(self, expert):
-        return self.answer is not None
 
     def part(self, expert):
         return PartVersion(part="some-model-7b", version="1", licence="Apache-2.0")
 
     def ask(self, question, pictures):
         self.asked.append(question)
-        return self.answer or ""
+        return self.answer
 
 
 def wordings(experts, wish=WISH, count=5):
     pictures = [np.zeros((8, 8, 3), dtype=np.uint8)] * 2
     rng = np.random.default_rng(0)
-    return rewritten(wish, experts=experts, pictures=pictures, language="en", voice="user", count=count, rng=rng)
+    return rewritten(
+        wish, experts=experts, pictures=pictures, language="en", voice="user", count=count, known=(), rng=rng
+    )
 
 
 def test_faithful_lines_are_kept_with_their_writer_and_the_others_dropped():
-    kept = wordings(OneAnswer(ANSWER))
+    answer = wordings(OneAnswer(ANSWER))
+    kept = answer.kept
     assert [one.text for one in kept] == [
         "Could the dog on the left go away?",
         "the dog on the left side is not wanted",
         "lose the left dog",
     ]
     assert {(one.writer, one.language, one.voice) for one in kept} == {("some-model-7b", "en", "user")}
+    assert [one.reason for one in answer.refused] == ["direction", "name", "language", "length", "repeated"]
 
 
 def test_no_more_are_kept_than_were_asked_for():
-    assert len(wordings(OneAnswer(ANSWER), count=1)) == 1
+    answer = wordings(OneAnswer(ANSWER), count=1)
+    assert len(answer.kept) == 1
+    assert [one.reason for one in answer.refused].count("surplus") == 2
 
 
 def test_the_model_is_shown_examples_of_the_same_edit():
@@ -69,8 +72,6 @@ def test_the_model_is_shown_examples_of_the_same_edit():
     assert experts.asked[0].lower().count("on the left") == 6
 
 
-def test_without_a_model_or_a_name_to_hold_a_text_to_nothing_is_asked():
-    assert wordings(OneAnswer(None)) == ()
-    experts = OneAnswer(ANSWER)
-    assert wordings(experts, wish=Wish(key="tone_transfer-night")) == ()
-    assert experts.asked == []
+def test_a_look_of_the_whole_picture_names_nothing_that_a_text_could_be_held_to():
+    assert can_be_held(WISH, "en") and can_be_held(WISH, "zh")
+    assert not can_be_held(Wish(key="tone_transfer-night"), "en")

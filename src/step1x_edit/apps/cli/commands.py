@@ -35,13 +35,14 @@ COMMANDS = {
     "convert": Entry("convert", "Write weights in another layout."),
     "data": Entry(
         "data",
-        "Make training triplets: setup, sources, build, status, report, export, card.",
+        "Make training triplets: setup, sources, build, status, report, rewrite, export, card.",
         {
             "setup": Entry("setup", "Bring the parts of the experts to this machine."),
             "sources": Entry("sources", "Gather source pictures, with licence and author, as a pool."),
             "build": Entry("build", "Make triplets from source pictures; goes on where it stopped."),
             "status": Entry("status", "Say how far a build is, and what was kept."),
             "report": Entry("report", "Write one HTML page about a store."),
+            "rewrite": Entry("rewrite", "Add wordings by a multimodal LLM of yours, in a new store."),
             "export": Entry("export", "Write a store in another format."),
             "card": Entry("card", "Write the data card of a store."),
         },
