@@ -55,12 +55,11 @@ class DrawnBatches:
         self.batch, self.process, self.processes, self.pairs = batch, process, processes, pairs
         self.dealt = 0
 
-    @property
-    def batches_per_epoch(self) -> int:
-        return self.pairs // (self.batch * self.processes)
+    def batches_in(self, epochs: int) -> int:
+        return epochs * (self.pairs // (self.batch * self.processes))
 
     def deal(self) -> DrawnDeal:
-        epoch, place = divmod(self.dealt, self.batches_per_epoch)
+        epoch, place = divmod(self.dealt, self.batches_in(1))
         order = torch.randperm(self.pairs, generator=torch.Generator().manual_seed(epoch)).tolist()
         first = (place * self.processes + self.process) * self.batch
         numbers = order[first : first + self.batch]

@@ -42,9 +42,8 @@ class Deal(Protocol):
 class Batches(Protocol):
     """An endless row of batches that can be left and taken up again."""
 
-    @property
-    def batches_per_epoch(self) -> int:
-        """Global batches in one pass over the data."""
+    def batches_in(self, epochs: int) -> int:
+        """Return how many global batches so many passes over the data give."""
         ...
 
     def deal(self) -> Deal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from step1x_edit.errors import RequestError
@@ -33,12 +34,12 @@ class Length:
         return steps / self.steps if self.steps is not None else seconds / (60 * (self.minutes or 1.0))
 
 
-def run_length(run: RunConfig, *, batches_per_epoch: int) -> Length:
+def run_length(run: RunConfig, *, batches_in: Callable[[int], int]) -> Length:
     """Return the length that a config asks for.
 
     Args:
         run: Its section.
-        batches_per_epoch: Global batches in an epoch, before accumulation.
+        batches_in: Number of epochs → global batches in them, before accumulation.
 
     Raises:
         RequestError: Not exactly one of steps, epochs and minutes is given.
@@ -54,7 +55,7 @@ def run_length(run: RunConfig, *, batches_per_epoch: int) -> Length:
         return Length(minutes=run.minutes)
     if run.steps is not None:
         return Length(steps=run.steps)
-    return Length(steps=math.ceil((run.epochs or 1) * batches_per_epoch / run.accumulate))
+    return Length(steps=max(1, math.ceil(batches_in(run.epochs or 1) / run.accumulate)))
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ class Loop:
         self._shared: nn.Module = accelerator.prepare_model(trainee.network)
         self._weights = list(trained_weights(trainee.network).values())
         self._checkpoints = CheckpointFolder(folder / "checkpoints", keep=run.keep, notice=self._watcher.notice)
-        self._length = run_length(run, batches_per_epoch=trainee.batches.batches_per_epoch)
+        self._length = run_length(run, batches_in=trainee.batches.batches_in)
         self._guard = Guard(run.spike_factor)
         self._clock, self._pace = Clock(), Pace()
         self._step = self._kept = 0
@@ -166,7 +166,7 @@ class Loop:
         parts, total = [], torch.zeros((), device=self._accelerator.device)
         for micro in range(self._run.accumulate):
             deal = self._trainee.batches.deal()
-            seed = self._seed(micro, len(deal.names))
+            seed = self._seed(micro, len(deal.batch.target))
             with self._accelerator.accumulate(self._shared):
                 found = self._loss(self._shared, deal, seed)
                 self._accelerator.backward(found.loss)
@@ -216,7 +216,7 @@ class Loop:
         )
 
     def _record(self, parts: Sequence[_Part], *, loss: float, norm: float, verdict: Verdict) -> StepRecord:
-        samples = sum(len(part.deal.names) for part in parts) * self._processes.count
+        samples = sum(len(part.deal.batch.target) for part in parts) * self._processes.count
         tokens = sum(_image_tokens(part.deal) for part in parts) * self._processes.count
         seconds = self._clock.seconds()
         done = self._length.share(steps=self._step, seconds=seconds)

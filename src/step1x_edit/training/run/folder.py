@@ -1,0 +1,130 @@
+"""The folder of a run: one writer, the settings it was begun with, and who worked on it since.
+
+``config.toml`` holds the whole configuration, presets and defaults included, so it starts the same run elsewhere.
+``run.json`` holds what must stay the same, hashes of weights and data, and for each start: when, where and with which versions.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from step1x_edit import __version__
+from step1x_edit.errors import RequestError
+from step1x_edit.store.shard import written_whole
+from step1x_edit.training.config import Method, TrainingConfig
+from step1x_edit.training.run.toml_text import toml_text
+
+__all__ = ["CONFIG", "RECORD", "begin_run"]
+
+CONFIG = "config.toml"
+RECORD = "run.json"
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "peft",
+    "torchao",
+    "bitsandbytes",
+    "schedulefree",
+    "numpy",
+)
+FREE = {
+    "preset": True,
+    "validation": True,
+    "data": {"cache", "encode_batch"},
+    "run": {"steps", "epochs", "minutes", "checkpoint_every", "keep", "threads", "compile", "activation_checkpointing"},
+}
+"""Settings that may change between two starts of a run: how long, what is kept, and how, but not what, is computed."""
+
+
+def begin_run(
+    folder: Path, config: TrainingConfig, *, method: Method, hashes: Mapping[str, str], device: str, processes: int
+) -> None:
+    """Begin a run in a folder, or take up the one that is there.
+
+    Args:
+        folder: Of the run.
+        config: The whole configuration.
+        method: What is trained.
+        hashes: Of weights and data, by name.
+        device: Where it is computed.
+        processes: How many.
+
+    Raises:
+        RequestError: The folder holds a run of other settings, weights or data.
+        DataError: The disk is full.
+    """
+    fixed = {"method": method, **config.model_dump(mode="json", exclude=FREE), "hashes": dict(hashes)}  # pyright: ignore[reportArgumentType]
+    before = _record(folder)
+    if before is not None:
+        _require_same(folder, before["fixed"], json.loads(json.dumps(fixed)))
+    starts = [*(before["starts"] if before else ()), _start(device, processes)]
+    with written_whole(folder / RECORD) as part:
+        part.write_text(json.dumps({"fixed": fixed, "starts": starts}, indent=2, ensure_ascii=False), encoding="utf-8")
+    with written_whole(folder / CONFIG) as part:
+        part.write_text(toml_text(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    path = folder / RECORD
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RequestError(
+            given=f"{path}, which cannot be read ({error})",
+            expected="the record of a run",
+            remedy="Start in another folder.",
+        ) from error
+
+
+def _require_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    different = list(_different(before, now))
+    if different:
+        told = ", ".join(f"{name} was {_brief(old)} and is {_brief(new)}" for name, old, new in different[:3])
+        raise RequestError(
+            given=f"the folder {folder}, which holds a run with other settings: {told}",
+            expected="the same settings, but for its length and what is kept",
+            remedy="Restore them to go on, or choose another folder for a new run.",
+        )
+
+
+def _different(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _different(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+    elif before != now:
+        yield name, before, now
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _start(device: str, processes: int) -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device,
+        "processes": processes,
+        "machine": platform.machine(),
+        "versions": {"step1x_edit": __version__, "python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
