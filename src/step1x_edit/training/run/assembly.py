@@ -19,6 +19,7 @@ from step1x_edit.pipeline.weights import WeightPlaces, locate
 from step1x_edit.presets.releases import find_release
 from step1x_edit.schema.release import Conventions, Release
 from step1x_edit.store.lock import locked
+from step1x_edit.training.acceleration import accelerate_training
 from step1x_edit.training.cache import CachedExamples, CacheProgress, fill_cache, release_encoders
 from step1x_edit.training.config import Method, TrainingConfig
 from step1x_edit.training.dealing import CachedBatches
@@ -81,6 +82,7 @@ def run_training(
         examples = _cached(ground, folder, watcher)
         watcher.phase(f"loading the transformer of {ground.release.id}")
         transformer, learning = _network(ground)
+        accelerate_training(transformer, config.run, tokens=_most_tokens(transformer, examples))
         if accelerator.is_main_process:
             begin_run(folder, config, method=method, hashes=_hashes(ground, examples), **_where(accelerator))
         loop = Loop(
@@ -156,6 +158,17 @@ def _network(ground: _Ground) -> tuple[Step1XEditTransformer2DModel, list[NamedP
     return transformer, add_adapters(transformer, ground.config.lora, train=model.train, seed=seed)
 
 
+def _most_tokens(transformer: Step1XEditTransformer2DModel, examples: CachedExamples) -> int:
+    """Return the tokens of the largest example: text, target and reference."""
+    table = examples.table
+    image_tokens = table.rows * table.columns * (1 + table.with_reference)
+    return _conventions(transformer).max_text_tokens + int(image_tokens.max(initial=0))
+
+
+def _conventions(transformer: Step1XEditTransformer2DModel) -> Conventions:
+    return Conventions.model_validate(dict(transformer.config["conventions"]))
+
+
 def _stored_dtype(base: str) -> torch.dtype:
     return torch.float32 if base == "fp32" else torch.bfloat16
 
@@ -167,7 +180,7 @@ def _trainee(
     examples: CachedExamples,
 ) -> Trainee:
     config = ground.config
-    conventions = Conventions.model_validate(dict(transformer.config["conventions"]))
+    conventions = _conventions(transformer)
     weights = [weight for _, weight in learning]
     return Trainee(
         network=transformer,

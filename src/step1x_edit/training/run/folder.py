@@ -39,7 +39,8 @@ FREE = {
     "preset": True,
     "validation": True,
     "data": {"cache", "encode_batch"},
-    "run": {"steps", "epochs", "minutes", "checkpoint_every", "keep", "threads", "compile", "activation_checkpointing"},
+    "run": {"steps", "epochs", "minutes", "checkpoint_every", "keep", "threads"}
+    | {"compile", "activation_checkpointing", "cheap_recomputation"},
 }
 """Settings that may change between two starts of a run: how long, what is kept, and how, but not what, is computed."""
 
