@@ -146,7 +146,8 @@ def _require_use(transformer: nn.Module, base: Base) -> None:
     device = layer.bias.device if layer.bias is not None else None
     values = torch.ones(1, 2, layer.in_features, dtype=layer.bias.dtype, device=device, requires_grad=True)
     try:
-        layer(values).sum().backward()
+        with torch.enable_grad():
+            layer(values).sum().backward()
     except (RuntimeError, NotImplementedError, ImportError) as error:
         raise RequestError(
             given=f"model.base = {base} on {device} ({' '.join(str(error).split())[:160]})",
