@@ -38,6 +38,7 @@ def fold_padding(
     *,
     padded_length: int,
     dtype: torch.dtype,
+    multiple: int = 1,
 ) -> FoldedConditioning:
     """Replace the pads up to ``padded_length`` by at most a few that weigh as much.
 
@@ -46,12 +47,13 @@ def fold_padding(
         mask: 1 for real tokens, all of which come first.
         padded_length: Length the release pads to (640).
         dtype: Type in which attention adds the bias; its rounding is compensated.
+        multiple: The number of slots is rounded up to a multiple of this; further pads take the further slots.
 
     Returns:
         Folded conditioning of ``min(longest + 2, padded_length)`` slots.
     """
     lengths = mask.sum(1).tolist()
-    slots = min(max(lengths) + _PAD_SLOTS, padded_length)
+    slots = min(math.ceil((max(lengths) + _PAD_SLOTS) / multiple) * multiple, padded_length)
     grown = max(0, slots - tokens.shape[1])
     biases = [key_bias_of(length, slots=slots, padded_length=padded_length, dtype=dtype) for length in lengths]
     return FoldedConditioning(

@@ -140,6 +140,9 @@ class RunConfig(_Section):
     """Checkpoints that stay."""
     activation_checkpointing: float = Field(default=0.0, ge=0, le=1)
     """Share of blocks whose activations are computed again in the backward pass instead of kept."""
+    cheap_recomputation: bool = True
+    """Whether the other blocks compute again what costs little (norms, activations, adapters' small products). A compiled
+    block decides by itself."""
     compile: bool = False
     """torch.compile of the repeated blocks."""
     threads: PositiveInt | None = None
