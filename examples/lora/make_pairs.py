@@ -1,9 +1,10 @@
-"""Make the 40 pairs of the LoRA guide: photographs from the package's own mini suite, and what a cyanotype of each would be.
+"""Make the 40 pairs of the LoRA guide: pictures from the package's own mini suite, and a three-ink print of each.
 
     python examples/lora/make_pairs.py
 
-The effect is exact and the same for every picture, as a filter or a preset of a photo program would be: lightness, with more
-contrast, laid on a line of colours from Prussian blue to paper white. Eight photographs stay apart for looking at the result.
+The effect is exact and the same for every picture, as a preset of a photo program would be: lightness, a little smoothed, is cut
+into three inks. Pictures that show one of the suite's photographs, the mountain, stay apart for looking at the result;
+``examples/photo.jpg`` shows the same place.
 """
 
 from __future__ import annotations
@@ -13,23 +14,29 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from step1x_edit.benchmark.suites import open_suite
 
-PAIRS = 40
-INSTRUCTION = "turn it into a blue cyanotype print"
-INSTRUCTION_ZH = "变成蓝晒照片"
+PAIRS, HELD_OUT = 40, 4
+INSTRUCTION = "turn it into a risograph print"
+INSTRUCTION_ZH = "变成孔版印刷画"
+MOUNTAIN = "66268e7b48f8854d"
+"""The photograph in the suite's records of where pictures come from."""
 
-DARK, MIDDLE, PAPER = (4, 22, 66), (38, 105, 170), (244, 246, 236)
-"""Colours of shadows, of middle grey and of paper."""
+TEAL, CORAL, PAPER = (0, 84, 98), (250, 96, 84), (252, 242, 214)
+"""Inks of the dark, the middle and the light third."""
+CUTS, SOFTNESS = (0.34, 0.62), 0.03
+SMOOTHING_PX = 1.5
 
 
-def cyanotype(picture: Image.Image) -> Image.Image:
-    """Return a picture as a cyanotype print of equal size."""
-    grey = np.asarray(picture.convert("L"), dtype=np.float32) / 255
-    light = np.clip((grey - 0.5) * 1.25 + 0.5, 0, 1)
-    channels = [np.interp(light, (0, 0.5, 1), values) for values in zip(DARK, MIDDLE, PAPER, strict=True)]
+def risograph(picture: Image.Image) -> Image.Image:
+    """Return a picture as a print in three inks, of equal size."""
+    smooth = picture.convert("L").filter(ImageFilter.GaussianBlur(SMOOTHING_PX))
+    light = np.asarray(smooth, dtype=np.float32) / 255
+    first, second = CUTS
+    places = (first - SOFTNESS, first + SOFTNESS, second - SOFTNESS, second + SOFTNESS)
+    channels = [np.interp(light, places, values) for values in zip(TEAL, CORAL, CORAL, PAPER, strict=True)]
     return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
 
 
@@ -40,18 +47,20 @@ def main() -> None:
     folder = parser.parse_args().out
     for name in ("reference", "target", "held-out"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    cases = open_suite("mini-ci").cases
+    others = [case for case in cases if MOUNTAIN not in case.record.provenance.sources]
+    pictures = [case.reference for case in others] + [case.target for case in others]
     lines = []
-    for number, case in enumerate(open_suite("mini-ci").cases):
-        picture = Image.fromarray(case.reference)
-        if number >= PAIRS:
-            picture.save(folder / "held-out" / f"{number:02}.png")
-            continue
-        names = {kind: f"{kind}/{number:02}.png" for kind in ("reference", "target")}
+    for number, pixels in enumerate(pictures[:PAIRS], start=1):
+        picture, names = Image.fromarray(pixels), {kind: f"{kind}/{number:02}.png" for kind in ("reference", "target")}
         picture.save(folder / names["reference"])
-        cyanotype(picture).save(folder / names["target"])
+        risograph(picture).save(folder / names["target"])
         lines.append({**names, "instruction": INSTRUCTION, "instruction_zh": INSTRUCTION_ZH})
     table = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (folder / "pairs.jsonl").write_text(table, encoding="utf-8")
+    kept = [case.reference for case in cases if MOUNTAIN in case.record.provenance.sources]
+    for number, pixels in enumerate(kept[:HELD_OUT], start=1):
+        Image.fromarray(pixels).save(folder / "held-out" / f"{number}.png")
 
 
 if __name__ == "__main__":
