@@ -15,7 +15,7 @@ setup: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# torch comes first and pinned: a bare range takes a CUDA build of several GB.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,data,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,data,dev,train]"
 	@touch $@
 
 edit: setup

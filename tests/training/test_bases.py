@@ -27,7 +27,7 @@ BITS = {"fp32": 32, "bf16": 16, "int8": 8, "fp8": 8, "nf4": 4}
 def needs(base):
     library = LIBRARIES.get(base, "torch")
     if importlib.util.find_spec(library) is None:
-        pytest.skip(f"{base} needs {library} of the extra train")
+        pytest.skip(f"{base} needs {library} of the extra quantised")
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,5 @@ def test_adapters_on_it_learn_and_do_the_same_on_full_weights(network, weights, 
 def test_a_library_that_is_absent_is_named_with_its_extra():
     with pytest.raises(MissingExtra, match=r"pip install step1x-edit\[train\]"):
         training_package("a_library_that_nobody_wrote")
+    with pytest.raises(MissingExtra, match=r"pip install step1x-edit\[quantised\]"):
+        training_package("torchao.a_module_that_nobody_wrote")

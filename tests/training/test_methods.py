@@ -39,7 +39,7 @@ class Regression(nn.Module):
 
 
 def optimizer_of(model, name, **settings):
-    pytest.importorskip(NEEDS.get(name, "torch"), reason=f"{name} needs the extra train")
+    pytest.importorskip(NEEDS.get(name, "torch"), reason=f"{name} needs an extra")
     return build_optimizers(model.named_parameters(), OptimizerConfig(name=name, rate=1e-2, **settings))
 
 

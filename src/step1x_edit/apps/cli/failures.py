@@ -31,6 +31,8 @@ Exit codes:
 """
 
 _LOG = logging.getLogger("step1x_edit")
+_TALKATIVE = ("torchao", "bitsandbytes", "torch.utils._pytree", "diffusers.quantizers")
+"""Loggers that report, whenever diffusers is imported beside the extra ``quantised``, what other machines would have."""
 
 
 def say(line: str) -> None:
@@ -52,6 +54,8 @@ def reported(*, log: Path | None, debug: bool) -> Iterator[None]:
     with warnings.catch_warnings():
         if not debug:
             warnings.simplefilter("ignore")
+            for logger in _TALKATIVE:
+                logging.getLogger(logger).setLevel(logging.ERROR)
         if log is not None:
             _open_log(log)
         try:

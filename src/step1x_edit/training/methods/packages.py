@@ -1,8 +1,7 @@
-"""Optional packages of the extra ``train``, imported when a method needs them and never before."""
+"""Optional packages of training, imported when a method needs them and never before."""
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
 from typing import Any
 
@@ -10,12 +9,12 @@ from step1x_edit.errors import MissingExtra
 
 __all__ = ["training_package"]
 
-_TALKATIVE = ("torchao", "bitsandbytes", "torch.utils._pytree")
-"""Loggers that report at import which kernels for other machines they could not load."""
+_QUANTISED = ("torchao", "bitsandbytes")
+"""Packages of the extra ``quantised``: diffusers imports them wherever they are installed, which costs every start 3 s."""
 
 
 def training_package(name: str) -> Any:
-    """Import a package of the extra ``train`` and return it.
+    """Import a package of the extra ``train`` or ``quantised`` and return it.
 
     Args:
         name: Module name, dots allowed.
@@ -23,13 +22,13 @@ def training_package(name: str) -> Any:
     Raises:
         MissingExtra: The package is not installed, or does not load beside this build of torch.
     """
-    for logger in _TALKATIVE:
-        logging.getLogger(logger).setLevel(logging.ERROR)
+    package = name.partition(".")[0]
+    extra = "quantised" if package in _QUANTISED else "train"
     try:
         return import_module(name)
     except (ImportError, OSError) as missing:
         raise MissingExtra(
-            given=f"an installation in which {name.partition('.')[0]} cannot be loaded ({missing})",
-            expected="the extra `train`",
-            remedy="Install it with `pip install step1x-edit[train]`.",
+            given=f"an installation in which {package} cannot be loaded ({missing})",
+            expected=f"the extra `{extra}`",
+            remedy=f"Install it with `pip install step1x-edit[{extra}]`.",
         ) from missing
