@@ -24,8 +24,6 @@ from step1x_edit.training.pairs.pair import Language, PairContent
 
 __all__ = ["WantedPair", "encode_pairs"]
 
-_NO_PICTURE = ""
-"""Stands for the black picture."""
 PictureKey = tuple[str, WorkingFrame]
 """What a picture is, and the frame it is brought to."""
 
@@ -57,7 +55,7 @@ def encode_pairs(
     """
     latents = _latents(wanted, parts, batch)
     answers = _conditionings(wanted, parts)
-    return [_examples(one, latents, answers[one.content.reference or _NO_PICTURE], parts) for one in wanted]
+    return [_examples(one, latents, answers[_shown_key(one)], parts) for one in wanted]
 
 
 def _examples(
@@ -96,12 +94,14 @@ def _latents(
     return found
 
 
-def _conditionings(wanted: Sequence[WantedPair], parts: EncodingParts) -> dict[str, dict[str, Conditioning]]:
+def _conditionings(
+    wanted: Sequence[WantedPair], parts: EncodingParts
+) -> dict[PictureKey | None, dict[str, Conditioning]]:
     """Return reference → instruction → conditioning; each reference image is looked at once."""
-    pictures: dict[str, Image.Image] = {}
-    texts: dict[str, dict[str, None]] = {}
+    pictures: dict[PictureKey | None, Image.Image] = {}
+    texts: dict[PictureKey | None, dict[str, None]] = {}
     for one in wanted:
-        key = one.content.reference or _NO_PICTURE
+        key = _shown_key(one)
         if key not in pictures:
             reference = one.pair.reference
             pictures[key] = (
@@ -122,6 +122,11 @@ def _conditionings(wanted: Sequence[WantedPair], parts: EncodingParts) -> dict[s
         key: {text: _on_cpu(answer) for text, answer in zip(lines, found, strict=True)}
         for key, lines, found in zip(pictures, asked, answers, strict=True)
     }
+
+
+def _shown_key(one: WantedPair) -> PictureKey | None:
+    """Return which picture the multimodal LLM is shown; None for the black one."""
+    return None if one.content.reference is None else (one.content.reference, one.pair.frame)
 
 
 def _unconditional(one: WantedPair, parts: EncodingParts) -> str:

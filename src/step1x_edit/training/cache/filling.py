@@ -93,16 +93,16 @@ def fill_cache(
 
     Raises:
         DataError: A pair cannot be trained on (see ``step1x train check``), or the disk is full.
-        RequestError: Another process fills the same cache.
+        RequestError: Another process fills the same cache; many may read it.
     """
     home = folder / encoders.hash
-    with locked(home):
-        index = CacheIndex(home)
-        wanted, missing = _wanted(sources, index, size_level, tuple(languages), report)
-        if missing:
+    index = CacheIndex(home)
+    wanted, missing = _wanted(sources, index, size_level, tuple(languages), report)
+    if missing:
+        with locked(home):
             _encode(missing, sources, home, encoders, size_level, batch, report, largest_shard)
-            _free()
-            index = CacheIndex(home)
+        _free()
+        index = CacheIndex(home)
     return CachedExamples(index, wanted.keys, wanted.sources, wanted.names)
 
 
