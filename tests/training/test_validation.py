@@ -12,7 +12,8 @@ from step1x_edit.pipeline.assembly import assemble, flow_scheduler, load_multimo
 from step1x_edit.pipeline.editor import Editor
 from step1x_edit.pipeline.weights import locate
 from step1x_edit.presets.releases import find_release
-from step1x_edit.training.config import LoraConfig, ModelConfig, ValidationCase, ValidationConfig
+from step1x_edit.training.acceleration import accelerate_training
+from step1x_edit.training.config import LoraConfig, ModelConfig, RunConfig, ValidationCase, ValidationConfig
 from step1x_edit.training.exports import export_adapter, export_weights
 from step1x_edit.training.methods.full import train_parts
 from step1x_edit.training.methods.lora import add_adapters
@@ -56,7 +57,7 @@ def with_learned_adapter(transformer):
     generator = torch.Generator().manual_seed(0)
     for _, weight in learning:
         weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
-    transformer.set_attention_backend("_native_math")
+    accelerate_training(transformer, RunConfig(steps=1, activation_checkpointing=0.5), tokens=160)
     transformer.train()
     return learning
 

@@ -171,11 +171,13 @@ def as_at_inference(transformer: Step1XEditTransformer2DModel) -> Iterator[None]
     training = transformer.training
     processors: list[Any] = [one for one in transformer.attn_processors.values() if hasattr(one, "_attention_backend")]
     backends = [one._attention_backend for one in processors]
+    reduced = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
     device = next(transformer.parameters()).device
     try:
         transformer.eval()
         for one in processors:
             one._attention_backend = None
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(False)
         with ExitStack() as stack:
             stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
             stack.enter_context(torch.autocast(device.type, enabled=False))
@@ -183,6 +185,7 @@ def as_at_inference(transformer: Step1XEditTransformer2DModel) -> Iterator[None]
             yield
     finally:
         transformer.train(training)
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(reduced)
         for one, backend in zip(processors, backends, strict=True):
             one._attention_backend = backend
 
