@@ -128,15 +128,26 @@ def test_small_pictures_are_noted_and_text_to_image_pairs_need_no_partner(tmp_pa
 def test_the_command_names_the_pair_and_leaves_with_6(tmp_path):
     folder = write_folder(tmp_path, 3, SIZE)
     sound = CliRunner().invoke(app, ["train", "check", str(folder), "--size-level", "128"])
-    assert sound.exit_code == 0 and "3 pairs: 3 sound, 0 wrong." in sound.output
+    assert sound.exit_code == 0 and "3 pairs, 3 sound, 0 wrong" in sound.output
     place(folder, "target").unlink()
     wrong = CliRunner().invoke(app, ["train", "check", str(folder), "--size-level", "128"])
     assert wrong.exit_code == 6
     assert f"pair '{BROKEN}'" in wrong.output and "Put the picture there" in wrong.output
     told = CliRunner().invoke(app, ["train", "check", str(folder), "--json"])
-    report = json.loads(told.stdout)
+    (report,) = json.loads(told.stdout)
     assert told.exit_code == 6 and report["pairs"] == 3 and report["counts"]["missing"] == 1
     assert report["findings"][0].keys() >= {"pair", "origin", "kind", "wrong", "what", "remedy"}
+
+
+def test_the_command_checks_every_source_of_a_runs_config(tmp_path):
+    write_folder(tmp_path / "first", 2, SIZE)
+    write_folder(tmp_path / "second", 3, SIZE)
+    config = tmp_path / "run.toml"
+    config.write_text('[data]\nsources = [{ path = "first" }, { path = "second" }]\n', encoding="utf-8")
+    told = CliRunner().invoke(app, ["train", "check", str(config), "--json"])
+    assert told.exit_code == 0 and [one["pairs"] for one in json.loads(told.stdout)] == [2, 3]
+    config.write_text('[data]\nsource = "first"\n', encoding="utf-8")
+    assert CliRunner().invoke(app, ["train", "check", str(config)]).exit_code == 2
 
 
 def test_the_command_says_what_it_cannot_read(tmp_path):

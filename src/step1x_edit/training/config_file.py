@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from step1x_edit.errors import RequestError
 from step1x_edit.presets.releases import find_release
 from step1x_edit.presets.training import find_training_preset
-from step1x_edit.training.config import Method, TrainingConfig
+from step1x_edit.training.config import DataConfig, Method, ModelConfig, SourceConfig, TrainingConfig
 
-__all__ = ["read_config"]
+__all__ = ["is_run_config", "read_config", "read_sources"]
 
 _LENGTHS = ("steps", "epochs", "minutes")
 _PATHS = (("model", "weights"), ("data", "cache"))
@@ -44,6 +44,27 @@ def read_config(path: Path, *, method: Method, overrides: Sequence[str] = ()) ->
         raise _complaint(error, path) from error
     _check_sense(config, method, path)
     return config
+
+
+def is_run_config(path: Path) -> bool:
+    """Whether a file is a run's config rather than the official trainer's TOML."""
+    return path.suffix.lower() == ".toml" and path.is_file() and "data" in _read_toml(path)
+
+
+def read_sources(path: Path) -> tuple[tuple[SourceConfig, ...], int]:
+    """Read only where a run's pairs come from, and the size level they are trained at.
+
+    Raises:
+        RequestError: As :func:`read_config`, as far as the section ``data`` goes.
+        MissingRelease: The config names a release that does not exist.
+    """
+    table = _at_folder(_read_toml(path), path.parent)
+    try:
+        data = DataConfig.model_validate(table["data"])
+    except ValidationError as error:
+        raise _complaint(error, path) from error
+    release = str((table.get("model") or {}).get("release", ModelConfig().release))
+    return data.sources, data.size_level or find_release(release).defaults.size_level
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from step1x_edit.training.check import PairReport
+    from step1x_edit.training.config import SourceConfig
 
 __all__ = ["check"]
 
+SourceKind = Literal["auto", "store", "folder", "dataset", "official"]
+_SIZE_LEVEL = 512
 _SHOWN = 40
 """Lines of the table; all findings are in the JSON."""
 _DATA_WRONG = 6
@@ -21,12 +25,13 @@ def check(
         str,
         typer.Argument(help="A store, a folder of pairs, a CSV or JSONL, a data set, or the official trainer's JSON."),
     ],
-    kind: Annotated[
-        Literal["auto", "store", "folder", "dataset", "official"], typer.Option(help="What lies there.")
-    ] = "auto",
+    kind: Annotated[SourceKind, typer.Option(help="What lies there.")] = "auto",
     size_level: Annotated[
-        int, typer.Option(min=16, help="Side in pixels of a square with the area that will be trained.")
-    ] = 512,
+        int | None,
+        typer.Option(
+            min=16, help="Side in pixels of a square with the area that will be trained.  [512, or the config's]"
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all findings as JSON.")] = False,
 ) -> None:
     """Say what is wrong with which pair: missing, unreadable, shifted, identical, misshapen, without words.
@@ -35,36 +40,51 @@ def check(
     """
     from step1x_edit.apps.cli.progress import counting_progress
     from step1x_edit.training.check import check_pairs
-    from step1x_edit.training.config import SourceConfig
     from step1x_edit.training.pairs import open_pairs
 
-    source = open_pairs(SourceConfig(path=path, kind=kind))
-    with counting_progress("pairs checked", len(source)) as progress:
-        report = check_pairs(source, size_level=size_level, report=progress)
+    sources, level = _sources(path, kind)
+    opened = [open_pairs(source) for source in sources]
+    reports = []
+    for source in opened:
+        with counting_progress("pairs checked", len(source)) as progress:
+            reports.append(check_pairs(source, size_level=size_level or level, report=progress))
     if json:
-        typer.echo(_as_json(report))
-    else:
+        typer.echo(_as_json(reports))
+    for report in reports if not json else ():
         _show(report)
-    if report.wrong:
+    if any(report.wrong for report in reports):
         raise typer.Exit(_DATA_WRONG)
 
 
-def _as_json(report: PairReport) -> str:
+def _sources(path: str, kind: SourceKind) -> tuple[Sequence[SourceConfig], int]:
+    """Return what is to be checked, and the size level it will be trained at."""
+    from pathlib import Path
+
+    from step1x_edit.training.config import SourceConfig
+    from step1x_edit.training.config_file import is_run_config, read_sources
+
+    if kind == "auto" and is_run_config(Path(path)):
+        return read_sources(Path(path))
+    return (SourceConfig(path=path, kind=kind),), _SIZE_LEVEL
+
+
+def _as_json(reports: Sequence[PairReport]) -> str:
     import json
 
-    findings = [
+    sources = [
         {
-            "pair": one.pair,
-            "origin": one.origin,
-            "kind": one.kind,
-            "wrong": one.wrong,
-            "what": one.what,
-            "remedy": one.remedy,
+            "source": report.source,
+            "pairs": report.pairs,
+            "wrong": report.wrong,
+            "counts": report.counts,
+            "findings": [
+                {name: getattr(one, name) for name in ("pair", "origin", "kind", "wrong", "what", "remedy")}
+                for one in report.findings
+            ],
         }
-        for one in report.findings
+        for report in reports
     ]
-    head = {"source": report.source, "pairs": report.pairs, "wrong": report.wrong, "counts": report.counts}
-    return json.dumps({**head, "findings": findings}, ensure_ascii=False, indent=1)
+    return json.dumps(sources, ensure_ascii=False, indent=1)
 
 
 def _show(report: PairReport) -> None:
@@ -74,7 +94,6 @@ def _show(report: PairReport) -> None:
 
     from step1x_edit.training.check import KINDS
 
-    console = Console()
     # What stops a training comes before what is only worth knowing.
     findings = sorted(report.findings, key=lambda one: not one.wrong)
     if findings:
@@ -83,10 +102,10 @@ def _show(report: PairReport) -> None:
             table.add_column(heading, overflow="fold")
         for one in findings[:_SHOWN]:
             table.add_row("wrong" if one.wrong else "note", escape(one.origin), escape(one.what))
-        console.print(table)
+        Console().print(table)
     if len(findings) > _SHOWN:
-        console.print(f"... and {len(findings) - _SHOWN} more; --json prints them all")
+        typer.echo(f"... and {len(findings) - _SHOWN} more; --json prints them all")
     for kind, count in report.counts.items():
-        console.print(f"{count} {kind}: {KINDS[kind].remedy}", highlight=False)
+        typer.echo(f"{count} {kind}: {KINDS[kind].remedy}")
     sound = report.pairs - len({one.pair for one in report.findings})
-    console.print(f"{report.pairs} pairs: {sound} sound, {report.wrong} wrong.", highlight=False)
+    typer.echo(f"{report.source}: {report.pairs} pairs, {sound} sound, {report.wrong} wrong")
