@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from step1x_edit.benchmark.running import FinishedCase
+from step1x_edit.benchmark.scoring import gone_text, recognised_text
 from step1x_edit.schema.score import CaseScore, RunSettings, TaskSummary
 
 __all__ = ["ReportedCase", "html_report", "thumbnail"]
@@ -63,14 +64,26 @@ def html_report(settings: RunSettings, summaries: Sequence[TaskSummary], cases: 
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1><p>{facts}</p>{_table(summaries)}"
         f"<p>Gain: 1 is the target, 0 is leaving the picture alone, at least &minus;1 a case; inside the region only. "
-        f"Outside: PSNR in dB against the reference. Object: share of cases in which a detector finds the named object "
-        f"there, or gone. Direction: cosine between the asked and the made change of mean colour.</p>"
+        f"Outside: PSNR in dB against the reference. Recognised: share of cases in which "
+        f"a frozen network recognises the object that was asked for; gone: in which it no longer recognises the old one; "
+        f"in brackets the shares in the true targets and in the references. Direction: cosine between the asked and "
+        f"the made change of mean colour. All tasks alike: outside only of edits of one object.</p>"
         f"{''.join(_case(one) for one in ordered)}</html>"
     )
 
 
 def _table(summaries: Sequence[TaskSummary]) -> str:
-    heads = ("task", "cases", "gain, mean", "median", "outside, dB", "perceptual", "object", "direction")
+    heads = (
+        "task",
+        "cases",
+        "gain, mean",
+        "median",
+        "outside, dB",
+        "perceptual",
+        "recognised",
+        "old gone",
+        "direction",
+    )
     rows = [
         (
             summary.task.paper_name if summary.task else "all tasks alike",
@@ -79,7 +92,8 @@ def _table(summaries: Sequence[TaskSummary]) -> str:
             f"{summary.gain_median:+.2f}",
             _number(summary.psnr_outside, ".1f"),
             _number(summary.perceptual_outside, ".3f"),
-            "–" if summary.object_right is None else f"{summary.object_right:.0%} of {summary.object_cases}",
+            recognised_text(summary),
+            gone_text(summary),
             _number(summary.colour_direction, "+.2f"),
         )
         for summary in summaries
@@ -92,8 +106,10 @@ def _case(one: ReportedCase) -> str:
     score = one.score
     facts = f"{score.task.paper_name}{', ' + html.escape(score.detail) if score.detail else ''}"
     facts += f"; outside {_number(score.psnr_outside, '.1f')} dB"
-    if score.object_right is not None:
-        facts += f"; object {'right' if score.object_right else 'wrong'}"
+    if score.recognised is not None:
+        facts += f"; {'recognised' if score.recognised.result else 'not recognised'}"
+    if score.gone is not None:
+        facts += f"; old object {'gone' if score.gone.result else 'still there'}"
     figures = "".join(
         f'<figure><img alt="{html.escape(caption)}" src="{url}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         for caption, url in one.cells

@@ -14,6 +14,7 @@ from step1x_edit.data_engine.run.asked_tasks import parse_tasks
 from step1x_edit.data_engine.run.hire import Hire, fingerprint, parts_at_hand
 from step1x_edit.data_engine.run.settings import RunSettings
 from step1x_edit.errors import DataError, RequestError
+from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import Rejection
 from step1x_edit.store import EncodedTriplet, Manifest, Shard, open_store, seal_store, write_shard
 
@@ -21,6 +22,9 @@ __all__ = ["SuitePlan", "build_suite", "suite_plan", "suite_plans"]
 
 MOST_TRIES = 60
 """Attempts for one case, on average, before a suite is given up."""
+
+MOST_ALIKE = 2
+"""Cases of one task that may be made of the very same pictures: few held-out photographs have a subject of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ def _attempts(
     make = hire()
     triplets: list[EncodedTriplet] = []
     rejections: list[Rejection] = []
-    kept, seen = Counter[str](), set[str]()
+    kept, seen, alike = Counter[EditTask](), set[str](), Counter[tuple[str, ...]]()
     wanted = plan.cases * len(settings.tasks)
     for attempt in range(MOST_TRIES * wanted):
         if len(triplets) == wanted:
@@ -128,9 +132,12 @@ def _attempts(
         outcome = make(attempt)
         if isinstance(outcome, Rejection):
             rejections.append(outcome)
-        elif outcome.record.uid not in seen:
-            seen.add(outcome.record.uid)
-            kept[settings.task(attempt)] += 1
+            continue
+        record, pictures = outcome.record, (outcome.record.task.value, *outcome.record.provenance.sources)
+        if record.uid not in seen and alike[pictures] < MOST_ALIKE:
+            seen.add(record.uid)
+            alike[pictures] += 1
+            kept[record.task] += 1
             triplets.append(outcome)
             progress(len(triplets), wanted)
     lacking = [f"{one.task.value} {kept[one.task]}" for one in settings.tasks if kept[one.task] < plan.cases]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from step1x_edit.schema.tasks import EditTask
 
-__all__ = ["CaseScore", "RunSettings", "TaskSummary"]
+__all__ = ["CaseScore", "Rates", "RunSettings", "Sighting", "TaskSummary"]
 
 
 class _Record(BaseModel):
@@ -27,6 +27,25 @@ class RunSettings(_Record):
     """Of the first case; each case adds its number."""
 
 
+class Sighting(_Record):
+    """Whether something is so in the edited picture, and whether the same eyes say so of the two known pictures."""
+
+    result: bool
+    target: bool
+    reference: bool
+
+
+class Rates(_Record):
+    """Shares of cases in which something is so."""
+
+    result: float
+    target: float
+    """In the true targets: what an editor can reach at most with these eyes."""
+    reference: float
+    """In the references: what leaving pictures alone reaches."""
+    cases: int
+
+
 class CaseScore(_Record):
     """Measures of one case. ``None``: cannot be measured for this case or without an absent expert."""
 
@@ -42,8 +61,10 @@ class CaseScore(_Record):
     """Preservation in dB outside the mask, at most 100; none where the mask leaves less than a twentieth outside."""
     perceptual_outside: float | None = None
     """LPIPS-like distance outside the mask."""
-    object_right: bool | None = None
-    """Whether the named object is there (add, replace) or gone (remove), by a frozen detector that finds it in the target."""
+    recognised: Sighting | None = None
+    """Whether the object that was asked for is recognised in the region (add, replace), by a frozen network."""
+    gone: Sighting | None = None
+    """Whether the object that was to go is no longer recognised in the region (remove, replace)."""
     colour_direction: float | None = None
     """Cosine between the asked and the made change of mean colour (OKLab) inside the mask, -1..1: hue and tone direction."""
 
@@ -57,8 +78,9 @@ class TaskSummary(_Record):
     gain_mean: float
     gain_median: float
     psnr_outside: float | None
+    """Over all tasks: of local edits only (one object added, removed, replaced, recoloured or remade)."""
     perceptual_outside: float | None
-    object_right: float | None
-    """Share of the cases in which the detector can tell."""
-    object_cases: int
+    recognised: Rates | None
+    """``None`` where no such object is asked for, or the expert is absent."""
+    gone: Rates | None
     colour_direction: float | None

@@ -16,9 +16,10 @@ from step1x_edit import __version__
 from step1x_edit.apps.cli.engine import Engine, load_editor
 from step1x_edit.apps.cli.progress import edit_progress
 from step1x_edit.benchmark.editors import SIMPLE_EDITORS, ReleaseEditor, SuiteEditor
+from step1x_edit.benchmark.recognition import Recogniser
 from step1x_edit.benchmark.report import html_report, thumbnail
 from step1x_edit.benchmark.running import run_suite, write_whole
-from step1x_edit.benchmark.scoring import score_case, summarise
+from step1x_edit.benchmark.scoring import gone_text, recognised_text, score_case, summarise
 from step1x_edit.benchmark.suites import open_suite
 from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.schema.score import RunSettings, TaskSummary
@@ -45,6 +46,7 @@ def run_bench(order: BenchOrder) -> None:
     """Edit, score, report; print the table and where the report is."""
     suite = open_suite(order.suite)
     experts = EmbeddedExperts(order.parts) if order.parts else EmbeddedExperts()
+    recogniser = Recogniser(experts)
     scores, shown = [], []
     with edit_progress(1) as bar:
         if order.engine is not None:
@@ -53,7 +55,7 @@ def run_bench(order: BenchOrder) -> None:
         steps = bar.picture(0, suite.name)
         results = run_suite(suite, editor, order.out, language=order.language, seed=order.seed)
         for done, finished in enumerate(results, start=1):
-            scores.append(score_case(finished, experts))
+            scores.append(score_case(finished, experts, recogniser))
             shown.append(thumbnail(finished, scores[-1]))
             steps(done, len(suite.cases))
     settings = RunSettings.model_validate_json((order.out / "run.json").read_text(encoding="utf-8"))
@@ -91,7 +93,7 @@ def _fingerprint(network: nn.Module) -> str:
 def _table(summaries: tuple[TaskSummary, ...], *, title: str) -> Table:
     table = Table(title=title)
     table.add_column("task", no_wrap=True)
-    for head in ("cases", "gain", "median", "dB out", "LPIPS-like", "object", "hue"):
+    for head in ("cases", "gain", "median", "dB out", "LPIPS-like", "recognised", "gone", "hue"):
         table.add_column(head, justify="right")
     for one in summaries:
         table.add_row(
@@ -99,10 +101,11 @@ def _table(summaries: tuple[TaskSummary, ...], *, title: str) -> Table:
             str(one.cases),
             f"{one.gain_mean:+.2f}",
             f"{one.gain_median:+.2f}",
-            "-" if one.psnr_outside is None else f"{one.psnr_outside:.1f}",
-            "-" if one.perceptual_outside is None else f"{one.perceptual_outside:.3f}",
-            "-" if one.object_right is None else f"{one.object_right:.0%} of {one.object_cases}",
-            "-" if one.colour_direction is None else f"{one.colour_direction:+.2f}",
+            "–" if one.psnr_outside is None else f"{one.psnr_outside:.1f}",
+            "–" if one.perceptual_outside is None else f"{one.perceptual_outside:.3f}",
+            recognised_text(one),
+            gone_text(one),
+            "–" if one.colour_direction is None else f"{one.colour_direction:+.2f}",
             end_section=one.task is None or one is summaries[-2],
         )
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from step1x_edit.benchmark.editors import ReleaseEditor
+from step1x_edit.benchmark.recognition import Recogniser
 from step1x_edit.benchmark.running import run_suite
 from step1x_edit.benchmark.scoring import score_case, summarise
 from step1x_edit.benchmark.suites import open_suite
@@ -30,10 +31,11 @@ def suite_table(name: str) -> SuiteTable:
     from step1x_edit.apps.settings import read_settings
 
     suite, experts = open_suite(name), EmbeddedExperts(read_settings().parts)
+    recogniser = Recogniser(experts)
 
     def run(editor: Editor, folder: Path) -> str:
         judged = ReleaseEditor(editor, name="this run", version=folder.name, preset="balanced")
-        scores = [score_case(one, experts) for one in run_suite(suite, judged, folder, language="en", seed=0)]
+        scores = [score_case(one, experts, recogniser) for one in run_suite(suite, judged, folder, language="en", seed=0)]
         return _as_text(summarise(scores))
 
     return run
