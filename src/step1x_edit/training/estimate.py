@@ -41,6 +41,8 @@ _STATE_BYTES = {"adamw": 8.0, "schedule_free": 8.0, "adamw_8bit": 2.06, "muon": 
 DOUBLE_WIDTHS, SINGLE_WIDTHS = 27, 24
 """Widths of a token, at two bytes, that a block with adapters on all linear layers keeps for the backward pass under autocast:
 inputs of norms, modulation, activation, attention and each adapter. Measured on the real blocks by a test."""
+DEAR_DOUBLE_WIDTHS, DEAR_SINGLE_WIDTHS = 11, 10
+"""The same where a block keeps its input and large products only (``run.cheap_recomputation``): q, k, v, attention, MLP, outputs."""
 BACKWARD_WIDTHS = 12
 """Gradients of one block's tensors that live at once: of the widest pair and of q, k and v."""
 _BLOCKS = ("transformer_blocks.", "single_transformer_blocks.")
@@ -165,11 +167,12 @@ def text_tokens(release: Release) -> int:
 
 def _activations(sizes: Sizes, config: TrainingConfig) -> float:
     """Return the widths of one token that are kept, over all blocks, at the peak of the backward pass."""
-    blocks = sizes.double_blocks + sizes.single_blocks
-    whole = sizes.double_blocks * DOUBLE_WIDTHS + sizes.single_blocks * SINGLE_WIDTHS
+    cheap = config.run.cheap_recomputation and not config.run.compile
+    double, single = (DEAR_DOUBLE_WIDTHS, DEAR_SINGLE_WIDTHS) if cheap else (DOUBLE_WIDTHS, SINGLE_WIDTHS)
     share = config.run.activation_checkpointing
-    kept = (1 - share) * whole + share * blocks
-    again = DOUBLE_WIDTHS if share else 0
+    kept = (1 - share) * (sizes.double_blocks * double + sizes.single_blocks * single)
+    kept += share * (sizes.double_blocks + sizes.single_blocks)
+    again = DOUBLE_WIDTHS if share or cheap else 0
     return sizes.width * (kept + again + BACKWARD_WIDTHS)
 
 
