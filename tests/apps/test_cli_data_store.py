@@ -106,6 +106,24 @@ def test_the_hugging_face_form_is_read_by_datasets(store, tmp_path):
     assert [row["uid"] for row in rows] == [one.record.uid for one in read_triplets(store)]
 
 
+def test_pictures_of_a_benchmark_are_hashed_and_held_out_of_a_build(tmp_path):
+    pool = drawn_pool()
+    Image.fromarray(pool.image(pool.pictures[0])).save(tmp_path / "case.png")
+    said = run("hashes", tmp_path / "case.png", "--out", tmp_path / "hashes.txt")
+    assert "1 pictures" in said
+    held = pool.pictures[1]
+    with (tmp_path / "hashes.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{held.phash} held.png\n")
+    build = ["build", write_pool_files(pool, tmp_path / "pool"), "--hold-out", tmp_path / "hashes.txt", "--size", 256]
+    build += ["--tasks", "tone_transfer", "--count", 8]
+    for workers in (1, 2):
+        run(*build, "--workers", workers, "--out", tmp_path / str(workers))
+    assert read_manifest(tmp_path / "1") == read_manifest(tmp_path / "2")
+    assert read_manifest(tmp_path / "1").settings["held_out"]
+    sources = {one for record in read_records(tmp_path / "1") for one in record.provenance.sources}
+    assert sources and held.id not in sources
+
+
 def test_an_export_does_not_write_over_anything(store, tmp_path):
     result = CliRunner().invoke(app, ["data", "export", str(store), "--to", "hf", "--out", str(tmp_path)])
     assert result.exit_code == 2

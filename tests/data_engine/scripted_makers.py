@@ -35,6 +35,8 @@ class Scripted:
     hangs_once: frozenset[int] = frozenset()
     doubles: frozenset[int] = frozenset()
     """These give the pictures of attempt 1."""
+    alike: frozenset[int] = frozenset()
+    """These give the pictures of attempt 1 in another size: another triplet that looks the same."""
     lacks_a_part: frozenset[int] = frozenset()
     marks: Path | None = None
     """Folder where what happens only once is marked."""
@@ -54,7 +56,8 @@ class Scripted:
             raise MissingExtra(given="no style networks", expected="them", remedy="Run `step1x data setup`.")
         if attempt % 5 == 0:
             return lost(SETTINGS, attempt, stage="matte", reason="No subject.")
-        return drawn(attempt, like=1 if attempt in self.doubles else attempt)
+        like = 1 if attempt in self.doubles | self.alike else attempt
+        return drawn(attempt, like=like, enlarged=2 if attempt in self.alike else 1)
 
     def _first_time(self, attempt: int) -> bool:
         assert self.marks is not None
@@ -65,21 +68,23 @@ class Scripted:
         return True
 
 
-def drawn(attempt: int, *, like: int) -> EncodedTriplet:
+def drawn(attempt: int, *, like: int, enlarged: int = 1) -> EncodedTriplet:
     reference = np.random.default_rng(like).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    reference = reference.repeat(2 * enlarged, axis=0).repeat(2 * enlarged, axis=1)
     target = 255 - reference
     facts = [
-        ImageFacts(width=16, height=16, sha256=pixel_sha256(one), phash=perceptual_hash(one))
+        ImageFacts(width=one.shape[1], height=one.shape[0], sha256=pixel_sha256(one), phash=perceptual_hash(one))
         for one in (reference, target)
     ]
     record = EditTriplet(
-        uid=f"{like:032x}",
-        task=SETTINGS.task(attempt),
+        uid=f"{attempt if enlarged > 1 else like:032x}",
+        # As if of one task and one wish, so that only looks tell them apart.
+        task=EditTask.TONE_TRANSFORMATION if enlarged > 1 or like == 1 else SETTINGS.task(attempt),
         source=facts[0],
         target=facts[1],
         instruction_en="Invert it.",
         instruction_cn="反相。",
-        mask=encode_mask(np.ones((16, 16), dtype=bool)),
+        mask=encode_mask(np.ones(reference.shape[:2], dtype=bool)),
         provenance=Provenance(
             sources=(),
             licences=("CC0-1.0",),

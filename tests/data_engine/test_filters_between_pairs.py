@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_pool import drawn_pool
 from PIL import Image
 from spoilt_pairs import good_pair, photograph
 
 from step1x_edit.data_engine.filters.chain import chain, judge
-from step1x_edit.data_engine.filters.duplicate import DuplicateWatch
-from step1x_edit.data_engine.filters.held_out import read_hash_list, write_hash_list
+from step1x_edit.data_engine.filters.duplicate import DuplicateWatch, Look
+from step1x_edit.data_engine.filters.held_out import HashList, HeldOut, hash_pictures, read_hash_lists, write_hash_list
+from step1x_edit.data_engine.sources.opening import open_source
 from step1x_edit.errors import DataError
 from step1x_edit.schema.tasks import EditTask
-from step1x_edit.schema.triplet import EditTriplet, ImageFacts, Mask, Observations, Provenance
 
 
 @pytest.fixture
@@ -27,15 +28,19 @@ def benchmark(tmp_path: Path) -> Path:
     return tmp_path / "benchmark"
 
 
+def hashed(folder: Path) -> HashList:
+    return hash_pictures(open_source(str(folder)))
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_picture_of_the_benchmark_does_not_come_into_training(
     benchmark: Path, tmp_path: Path, mirrored: bool
 ) -> None:
-    known = write_hash_list(benchmark, tmp_path / "list.txt")
+    known = hashed(benchmark)
     pair = good_pair(EditTask.TONE_TRANSFORMATION)
     if mirrored:
         Image.fromarray(photograph(1)[:, ::-1]).save(benchmark / "deep" / "one.jpg")
-        known = write_hash_list(benchmark, tmp_path / "list.txt")
+        known = hashed(benchmark)
     failure = judge(pair, None, filters=chain(pair.task, held_out=known)).failure
     assert failure is not None
     assert failure.filter == "held-out"
@@ -44,65 +49,96 @@ def test_a_picture_of_the_benchmark_does_not_come_into_training(
 
 def test_other_pictures_do(benchmark: Path, tmp_path: Path) -> None:
     (benchmark / "deep" / "one.jpg").unlink()
-    known = write_hash_list(benchmark, tmp_path / "list.txt")
+    known = hashed(benchmark)
     pair = good_pair(EditTask.TONE_TRANSFORMATION)
     assert judge(pair, None, filters=chain(pair.task, held_out=known)).failure is None
 
 
 def test_a_hash_list_is_read_as_it_was_written(benchmark: Path, tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
-    known = write_hash_list(benchmark, path)
+    path, known = tmp_path / "list.txt", hashed(benchmark)
+    write_hash_list(known, path)
     assert set(known.names) == {"deep/one.jpg", "deep/two.png"}
-    assert read_hash_list(path) == known
+    assert read_hash_lists([path]) == known
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["list.txt"]
 
 
-def test_a_damaged_list_a_missing_one_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
+def test_several_lists_are_read_as_one(benchmark: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / "first.txt", tmp_path / "second.txt"]
+    write_hash_list(hashed(benchmark), paths[0])
+    paths[1].write_text("91754D2A54AB56AB\n", encoding="utf-8")
+    both = read_hash_lists(paths)
+    assert len(both.hashes) == 3
+    assert both.fingerprint == read_hash_lists(reversed(paths)).fingerprint != read_hash_lists(paths[:1]).fingerprint
+
+
+def test_a_damaged_list_a_missing_one_and_pictures_that_cannot_be_held_out_are_refused(tmp_path: Path) -> None:
+    path, folder = tmp_path / "list.txt", tmp_path / "pictures"
     with pytest.raises(DataError, match="expected a list of hashes"):
-        read_hash_list(path)
+        read_hash_lists([path])
     path.write_text("91754d2a54ab56ab fine.png\nnot-a-hash broken.png\n", encoding="utf-8")
     with pytest.raises(DataError, match="16 hexadecimal digits"):
-        read_hash_list(path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="a folder with pictures"):
-        write_hash_list(tmp_path / "empty", path)
+        read_hash_lists([path])
+    folder.mkdir()
+    with pytest.raises(DataError, match="no picture"):
+        hashed(folder)
+    (folder / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"broken\.png"):
+        hashed(folder)
 
 
-def triplet(attempt: int, *, source: str = "a", phash: int = 0, detail: str = "left") -> EditTriplet:
-    facts = ImageFacts(width=1, height=1, sha256="", phash=f"{phash:016x}")
-    return EditTriplet(
-        uid=str(attempt), task=EditTask.SUBJECT_ADDITION, source=facts, target=facts, instruction_en="", instruction_cn="",
-        mask=Mask(height=1, width=1, runs=(1,)), aux=Observations(subject="dog", detail=detail),
-        provenance=Provenance(
-            sources=(source,), licences=(), permissive=True, recipe="", pipeline_version="", seed=0, attempt=attempt
-        ),
-    )  # fmt: skip
+def test_files_of_held_out_pictures_leave_the_pool_with_everything_cut_from_them() -> None:
+    pool = drawn_pool()
+    subject = next(one for one in pool.pictures if one.kind == "subject")
+    sifted = HeldOut(known=HashList(hashes=(subject.phash,), names=("held",)), at_least_bits=8).sifted(pool)
+    gone = [one for one in pool.pictures if one not in sifted.pictures]
+    assert {one.sha256 for one in gone} == {subject.sha256}
+    assert {one.kind for one in gone} == {"photo", "subject"}
+
+
+def look(attempt: int, *, uid: str = "", source: str = "a", phash: int = 0, detail: str = "left") -> Look:
+    digits = f"{phash:016x}"
+    return Look(attempt=attempt, uid=uid or str(attempt), source=digits, target=digits, group=("add", detail, source))
+
+
+def watching(*, near_until: int = 100) -> DuplicateWatch:
+    return DuplicateWatch(near_until=near_until)
 
 
 def test_a_duplicate_repeats_the_lowest_attempt_that_looks_like_it() -> None:
-    watch = DuplicateWatch()
-    assert watch.repeats(triplet(3)) is None
-    assert watch.repeats(triplet(4, phash=0b111)) == 3
-    assert watch.repeats(triplet(6, phash=0xFFFF)) is None
-    assert watch.repeats(triplet(9, phash=0xFFFE)) == 6
+    watch = watching()
+    assert watch.repeats(look(3)) is None
+    assert watch.repeats(look(4, phash=0b111)) == 3
+    assert watch.repeats(look(6, phash=0xFFFF)) is None
+    assert watch.repeats(look(9, phash=0xFFFE)) == 6
+
+
+def test_the_same_triplet_is_a_duplicate_whatever_its_wish() -> None:
+    watch = watching(near_until=0)
+    assert watch.repeats(look(0, uid="one")) is None
+    assert watch.repeats(look(5, uid="one", phash=0xFFFF, detail="right")) == 0
+
+
+def test_likeness_waits_for_attempts_that_are_still_to_be_made() -> None:
+    watch = watching(near_until=3)
+    answers = [watch.repeats(look(attempt)) for attempt in (0, 2, 4)]
+    assert answers == [None, 0, None]
 
 
 def test_another_picture_or_another_wish_is_no_duplicate() -> None:
-    watch = DuplicateWatch()
-    assert watch.repeats(triplet(0)) is None
-    assert watch.repeats(triplet(1, source="b")) is None
-    assert watch.repeats(triplet(2, detail="right")) is None
+    watch = watching()
+    assert watch.repeats(look(0)) is None
+    assert watch.repeats(look(1, source="b")) is None
+    assert watch.repeats(look(2, detail="right")) is None
 
 
 def test_duplicates_are_only_told_in_the_order_of_attempts() -> None:
-    watch = DuplicateWatch()
-    watch.repeats(triplet(5))
+    watch = watching()
+    watch.repeats(look(5))
     with pytest.raises(DataError, match="attempts in rising order"):
-        watch.repeats(triplet(2))
+        watch.repeats(look(2))
 
 
 def test_hashes_of_held_out_pictures_see_through_scaling_only(benchmark: Path, tmp_path: Path) -> None:
-    known = write_hash_list(benchmark, tmp_path / "list.txt")
+    known = hashed(benchmark)
     nearest = known.nearest(np.ascontiguousarray(photograph(5)))
     assert nearest == (0, "deep/two.png")

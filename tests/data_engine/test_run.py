@@ -18,7 +18,7 @@ from step1x_edit.data_engine.run.asked_tasks import parse_tasks
 from step1x_edit.data_engine.run.settings import shard_attempts
 from step1x_edit.errors import DataError, MissingExtra, RequestError
 from step1x_edit.schema.tasks import EditTask
-from step1x_edit.store import Manifest, locked, read_rejections, read_store_info, read_triplets
+from step1x_edit.store import Manifest, locked, read_index, read_rejections, read_store_info, read_triplets
 from step1x_edit.store.shard import triplets_path
 
 pytest.importorskip("pyarrow", reason="needs the extra `data`")
@@ -27,11 +27,20 @@ ATTEMPTS = 24
 QUICK = Limits(seconds=1.0)
 
 
+SINGLE = SETTINGS.model_copy(update={"near_duplicates": False})
+
+
 def made(
-    folder: Path, *, attempts: int = ATTEMPTS, workers: int = 1, limits: Limits | None = None, **script
+    folder: Path,
+    *,
+    attempts: int = ATTEMPTS,
+    workers: int = 1,
+    limits: Limits | None = None,
+    settings: RunSettings = SETTINGS,
+    **script,
 ) -> Manifest:
     hire = Scripted(**script)
-    return build(folder, settings=SETTINGS, attempts=attempts, hire=hire, workers=workers, limits=limits)
+    return build(folder, settings=settings, attempts=attempts, hire=hire, workers=workers, limits=limits)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +109,38 @@ def test_a_triplet_made_twice_stays_with_the_first_attempt(tmp_path):
     doubled = [one for one in read_rejections(tmp_path / "1") if one.stage == "duplicate"]
     assert [one.provenance.attempt for one in doubled] == [2, 18]
     assert manifests[0].attempts == ATTEMPTS
+
+
+def stages_of(folder: Path) -> dict[int, str]:
+    return {one.provenance.attempt: one.stage for one in read_rejections(folder) if one.stage != "matte"}
+
+
+def test_a_triplet_that_only_looks_like_another_stays_where_that_is_wished(tmp_path):
+    alike = frozenset({3, 17})
+    made(tmp_path / "kept", alike=alike)
+    single = [made(tmp_path / str(n), workers=n, settings=SINGLE, alike=alike) for n in (1, 2)]
+    assert stages_of(tmp_path / "kept") == {}
+    assert stages_of(tmp_path / "1") == {3: "duplicate", 17: "duplicate"}
+    assert single[0] == single[1]
+    assert read_index_attempts(tmp_path / "1").isdisjoint(alike)
+
+
+def test_likeness_is_told_the_same_when_a_time_out_is_made_later(tmp_path):
+    alike = {"alike": frozenset({3, 17}), "settings": SINGLE}
+    calm = made(tmp_path / "calm", **alike)
+    made(tmp_path / "late", limits=QUICK, hangs=frozenset({1}), **alike)
+    assert stages_of(tmp_path / "late") == {1: "time"}
+    assert made(tmp_path / "late", **alike) == calm
+
+
+def test_likeness_is_told_the_same_in_a_store_that_grew(tmp_path):
+    alike = {"alike": frozenset({3, 17}), "settings": SINGLE}
+    made(tmp_path / "grown", attempts=10, **alike)
+    assert made(tmp_path / "grown", **alike).hash == made(tmp_path / "calm", **alike).hash
+
+
+def read_index_attempts(folder: Path) -> set[int]:
+    return {row["provenance"]["attempt"] for row in read_index(folder, ["provenance.attempt"])}
 
 
 def test_a_missing_part_ends_the_run_with_its_sentence(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +95,11 @@ class Pool:
 
     def permissive(self) -> Pool:
         """Return the pool of those pictures only that may be passed on with a notice."""
-        return Pool([one for one in self.pictures if one.permissive], self._pixels)
+        return self.where(lambda one: one.permissive)
+
+    def where(self, wanted: Callable[[Picture], bool]) -> Pool:
+        """Return the pool of those pictures only that are wanted."""
+        return Pool([one for one in self.pictures if wanted(one)], self._pixels)
 
     def showing_seen_objects(self) -> Pool:
         """Return the pool whose held-out photographs show objects that training sees.

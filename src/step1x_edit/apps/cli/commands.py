@@ -35,10 +35,11 @@ COMMANDS = {
     "convert": Entry("convert", "Write weights in another layout."),
     "data": Entry(
         "data",
-        "Make training triplets: setup, sources, build, status, report, rewrite, export, card.",
+        "Make training triplets: setup, sources, hashes, build, status, report, rewrite, export, card.",
         {
             "setup": Entry("setup", "Bring the parts of the experts to this machine."),
             "sources": Entry("sources", "Gather source pictures, with licence and author, as a pool."),
+            "hashes": Entry("hashes", "Hash the pictures of a benchmark, so that builds leave them out."),
             "build": Entry("build", "Make triplets from source pictures; goes on where it stopped."),
             "status": Entry("status", "Say how far a build is, and what was kept."),
             "report": Entry("report", "Write one HTML page about a store."),

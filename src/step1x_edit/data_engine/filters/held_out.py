@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from step1x_edit.data_engine.filters.filter import bounded
 from step1x_edit.data_engine.pair import EditPair
-from step1x_edit.errors import DataError
+from step1x_edit.data_engine.pool import Pool
+from step1x_edit.data_engine.sources.offers import Candidate, Offer, Pooled
+from step1x_edit.errors import DataError, RequestError
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import hamming_distances, perceptual_hash
+from step1x_edit.pipeline.intake import read_reference
 from step1x_edit.schema.triplet import Decision
+from step1x_edit.store.shard import written_whole
 
-__all__ = ["HashList", "HeldOut", "read_hash_list", "write_hash_list"]
+__all__ = ["HashList", "HeldOut", "hash_pictures", "read_hash_lists", "write_hash_list"]
 
 Rgb = UInt8[np.ndarray, "height width 3"]
 DIGITS = 16
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,11 @@ class HashList:
     """16 hexadecimal digits each."""
     names: tuple[str, ...]
 
+    @property
+    def fingerprint(self) -> str:
+        """16 digits that tell a list from others."""
+        return hashlib.sha256("\n".join(self._lines()).encode()).hexdigest()[:DIGITS]
+
     def nearest(self, picture: Rgb) -> tuple[int, str] | None:
         """Return in how many bits the likest picture differs from this one or its mirror image, and its name."""
         if not self.hashes:
@@ -43,12 +50,15 @@ class HashList:
         best = int(distances.argmin())
         return int(distances[best]), self.names[best]
 
+    def _lines(self) -> list[str]:
+        return sorted(f"{digits} {name}" for digits, name in zip(self.hashes, self.names, strict=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
     """Neither picture is one of a benchmark, nor the mirror image of one.
 
-    Hashes do not see through crops: a pool whose pictures are cropped must be checked picture by picture before.
+    Hashes do not see through crops, and recipes crop: the pictures of a pool are looked at themselves, see :meth:`sifted`.
     """
 
     name: ClassVar[str] = "held-out"
@@ -62,52 +72,90 @@ class HeldOut:
         what = f"The distance in bits to the held-out picture {name}"
         return bounded(self.name, bits, what=what, at_least=self.at_least_bits)
 
+    def sifted(self, pool: Pool) -> Pool:
+        """Return a pool without the files of which a picture looks like a held-out one."""
+        hashes = {one.sha256: one.phash for one in pool.pictures if one.kind != "cutout" and one.phash}
+        held = {file for file, phash in hashes.items() if self._holds(phash)}
+        return pool.where(lambda one: one.sha256 not in held)
 
-def write_hash_list(folder: Path, path: Path) -> HashList:
-    """Hash all pictures below a folder and write the list: a line each, hash and path below the folder.
+    def _holds(self, phash: str) -> bool:
+        known = self.known.hashes
+        return bool(known) and int(hamming_distances(phash, known).min()) < self.at_least_bits
+
+
+def hash_pictures(offers: Iterable[Offer]) -> HashList:
+    """Hash the pictures of a benchmark, upright and as they look.
+
+    Args:
+        offers: What a source holds: a folder, a list, Parquet, WebDataset.
 
     Raises:
-        DataError: There is no picture, or one cannot be read.
+        DataError: A picture cannot be read, so that it could not be held out; or there is none.
     """
-    pairs = sorted((perceptual_hash(picture), name) for name, picture in _pictures(folder))
+    pairs = sorted((perceptual_hash(picture), name) for offer in offers for name, picture in _pictures(offer))
     if not pairs:
-        raise DataError(
-            given=f"{folder}", expected="a folder with pictures", remedy="Give the benchmark's picture folder."
-        )
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", encoding="utf-8", delete=False) as draft:
-        draft.writelines(f"{digits} {name}\n" for digits, name in pairs)
-    Path(draft.name).replace(path)
-    return read_hash_list(path)
+        raise DataError(given="no picture", expected="the pictures of a benchmark", remedy="Check the path.")
+    return HashList(hashes=tuple(digits for digits, _ in pairs), names=tuple(name for _, name in pairs))
 
 
-def read_hash_list(path: Path) -> HashList:
-    """Read a list that :func:`write_hash_list` or any tool for ImageHash's ``phash`` wrote.
+def write_hash_list(known: HashList, path: Path) -> None:
+    """Write a list of hashes, a line each: hash and name.
 
     Raises:
-        DataError: The file is absent, or a line does not begin with 16 hexadecimal digits.
+        DataError: The disk is full.
     """
+    with written_whole(path) as part:
+        lines = zip(known.hashes, known.names, strict=True)
+        part.write_text("".join(f"{digits} {name}\n" for digits, name in lines), encoding="utf-8")
+
+
+def read_hash_lists(paths: Iterable[Path]) -> HashList:
+    """Read lists that :func:`write_hash_list` or any tool for ImageHash's ``phash`` wrote, as one.
+
+    Raises:
+        DataError: A file is absent, or a line does not begin with 16 hexadecimal digits.
+    """
+    lines = [line for path in paths for line in _read_lines(path)]
+    return HashList(hashes=tuple(digits for digits, _ in lines), names=tuple(name for _, name in lines))
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, str]]:
     if not path.is_file():
-        raise DataError(given=f"{path}", expected="a list of hashes", remedy="Write one from the pictures' folder.")
-    lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for words in lines:
-        if len(words[0]) != DIGITS or set(words[0].lower()) - set("0123456789abcdef"):
-            raise DataError(
-                given=f"the line {' '.join(words)!r} of {path}",
-                expected=f"{DIGITS} hexadecimal digits, then a name",
-                remedy="Write the list again from the pictures' folder.",
-            )
-    return HashList(
-        hashes=tuple(words[0].lower() for words in lines),
-        names=tuple(words[1] if len(words) > 1 else words[0] for words in lines),
-    )
-
-
-def _pictures(folder: Path) -> Iterator[tuple[str, Rgb]]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            given=f"{path}",
+            expected="a list of hashes",
+            remedy="Write one from the pictures with `step1x data hashes`.",
+        )
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.strip():
             continue
+        digits, *name = line.split(maxsplit=1)
+        if len(digits) != DIGITS or set(digits.lower()) - set("0123456789abcdef"):
+            raise DataError(
+                given=f"the line {line!r} of {path}",
+                expected=f"{DIGITS} hexadecimal digits, then a name",
+                remedy="Write the list again from the pictures with `step1x data hashes`.",
+            )
+        yield digits.lower(), name[0] if name else digits
+
+
+def _pictures(offer: Offer) -> Iterator[tuple[str, Rgb]]:
+    if isinstance(offer, Pooled):
+        for picture, pixels in zip(offer.pictures, offer.pixels, strict=True):
+            if picture.kind == "photo":
+                yield picture.uri, pixels
+    elif isinstance(offer, Candidate):
         try:
-            with Image.open(path) as opened:
-                yield path.relative_to(folder).as_posix(), np.asarray(opened.convert("RGB"))
-        except OSError as error:
-            raise DataError(given=f"{path}", expected="a picture", remedy="Take the broken file away.") from error
+            yield offer.uri, np.asarray(read_reference(offer.data).rgb)
+        except RequestError as error:
+            raise _unusable(offer.uri, error.given) from error
+    else:
+        raise _unusable(offer.uri, offer.reason)
+
+
+def _unusable(uri: str, why: str) -> DataError:
+    return DataError(
+        given=f"{uri} ({why})",
+        expected="a picture, so that it can be held out",
+        remedy="Take the broken file away, or mend it.",
+    )

@@ -9,6 +9,8 @@ from typing import get_args
 
 from step1x_edit.data_engine.filters.chain import chain, judge
 from step1x_edit.data_engine.filters.filter import Judged
+from step1x_edit.data_engine.filters.held_out import HashList, HeldOut
+from step1x_edit.data_engine.filters.thresholds import with_thresholds
 from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Pool
@@ -29,6 +31,8 @@ class Hire:
     settings: RunSettings
     parts: Path | None = None
     """Folder of the experts' part files; the user's cache folder by default."""
+    held_out: HashList | None = None
+    """Pictures that must not come in, of which the settings hold the fingerprint."""
 
     def __call__(self) -> AttemptMaker:
         """Open the pool and set up stage and experts.
@@ -36,17 +40,24 @@ class Hire:
         Raises:
             DataError: The pool cannot be read, or has too little for a stage.
         """
-        pool = Pool.open(self.pool)
-        if self.settings.permissive_only:
-            pool = pool.permissive()
-        if self.settings.seen_objects:
-            pool = pool.showing_seen_objects()
+        pool = self._pool()
         matcaps = Matcaps(PartStore(self.parts))
         return AttemptMaker(pool, self.settings, experts=EmbeddedExperts(self.parts), judge=self.judge, matcaps=matcaps)
 
     def judge(self, pair: EditPair, experts: ExpertSet) -> Judged:
         """Let the filters of the pair's task look at it; a picture is large enough if it has the size of the run."""
-        return judge(pair, experts, filters=chain(pair.task, smallest_px=self.settings.size))
+        filters = chain(pair.task, smallest_px=self.settings.size, held_out=self.held_out)
+        return judge(pair, experts, filters=filters)
+
+    def _pool(self) -> Pool:
+        pool = Pool.open(self.pool)
+        if self.settings.permissive_only:
+            pool = pool.permissive()
+        if self.settings.seen_objects:
+            pool = pool.showing_seen_objects()
+        if self.held_out is None:
+            return pool
+        return with_thresholds(HeldOut, HeldOut.name, self.settings.tasks[0].task, known=self.held_out).sifted(pool)
 
 
 def fingerprint(pool: Pool) -> str:

@@ -48,6 +48,20 @@ def build(
     permissive_only: Annotated[
         bool, typer.Option("--permissive-only", help="Only pictures that may be passed on with a notice.")
     ] = False,
+    keep_near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--keep-near-duplicates",
+            help="Keep triplets that look like an earlier one of the same pictures and the same wish.",
+        ),
+    ] = False,
+    hold_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="HASHES",
+            help="Pictures that must not come in, such as a benchmark's: a list made by `step1x data hashes`. Repeatable.",
+        ),
+    ] = None,
     attempt_seconds: Annotated[
         float, typer.Option(min=1, help="An attempt that takes longer is stopped and made again at the end.")
     ] = 120.0,
@@ -58,6 +72,7 @@ def build(
         raise RequestError(given=f"the size {size}", expected="256 or 512", remedy="Correct --size.")
     from step1x_edit.apps.cli.data.watching import watching
     from step1x_edit.apps.settings import read_settings
+    from step1x_edit.data_engine.filters.held_out import read_hash_lists
     from step1x_edit.data_engine.pool import Pool
     from step1x_edit.data_engine.run import Limits, RunSettings
     from step1x_edit.data_engine.run import build as build_store
@@ -65,6 +80,7 @@ def build(
     from step1x_edit.data_engine.run.hire import Hire, fingerprint, parts_at_hand
 
     parts, asked = read_settings().parts, parse_tasks(tasks)
+    held_out = read_hash_lists(hold_out) if hold_out else None
     pool = _pool(paths or [], out, permissive_only=permissive_only, workers=workers)
     settings = RunSettings(
         tasks=asked,
@@ -74,13 +90,15 @@ def build(
         permissive_only=permissive_only,
         sources=fingerprint(Pool.open(pool)),
         experts=parts_at_hand(parts),
+        near_duplicates=keep_near_duplicates,
+        held_out=held_out.fingerprint if held_out else "",
     )
     with watching() as watcher:
         manifest = build_store(
             out,
             settings=settings,
             attempts=count,
-            hire=Hire(pool=pool, settings=settings, parts=parts),
+            hire=Hire(pool=pool, settings=settings, parts=parts, held_out=held_out),
             workers=workers,
             limits=Limits(seconds=attempt_seconds, memory_gib=memory_gib),
             watcher=watcher,
