@@ -160,5 +160,5 @@ def test_pairs_stack_into_a_batch(stream: PairStream) -> None:
 
 
 def test_a_split_without_pictures_is_refused_with_what_to_do(pool: Pool) -> None:
-    with pytest.raises(DataError, match="Build the pool again"):
+    with pytest.raises(DataError, match="use the other split"):
         PairStream(pool, seed=0, size=64, split="held_out")

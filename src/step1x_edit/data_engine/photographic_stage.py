@@ -86,7 +86,7 @@ class PhotographicStage(Stage):
         matcaps: Spheres of materials; the part in the user's cache when not given.
 
     Raises:
-        DataError: The split has no scene, or no photographic cut-out.
+        DataError: The split has neither photographs nor named cut-outs.
     """
 
     colours_apart = True
@@ -122,12 +122,11 @@ class PhotographicStage(Stage):
                 self._on[known.surface].append(picture)
         self._subjects = [one for one in self._subjects if is_fit(one) and _is_sure(pool.image(one))]
         self._named = [one for one in self._photos if one.id in known_scenes() and known_scenes()[one.id].scenery]
-        if not self._habitats:
-            raise DataError(
-                given=f"a pool whose split {split!r} has no photographic cut-out",
-                expected="cut-outs of classes that have a habitat",
-                remedy="Build the starter pool, or use the other split.",
-            )
+
+    @property
+    def can_compose(self) -> bool:
+        """Whether there are a scene and objects that have a habitat; else only photographs as they are can be used."""
+        return super().can_compose and bool(self._habitats)
 
     def colours_of(self, what: ObjectClass) -> list[Colour]:
         """Return the colours in which a photograph of an object of a class is believed."""
@@ -147,8 +146,9 @@ class PhotographicStage(Stage):
             place: Not used: objects go where they can be. :meth:`addition` names the place afterwards.
 
         Raises:
-            DataError: The pool's photographs have no place for its cut-outs.
+            DataError: The pool has too little to compose one, or its photographs have no place for its cut-outs.
         """
+        self._needs_composing()
         for _ in range(ROOMS):
             # Habitats of many classes come up more often, but not in proportion: there are few kinds of vehicle.
             weights = {name: len(classes) ** 0.5 for name, (_, classes) in self._habitats.items()}

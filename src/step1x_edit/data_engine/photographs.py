@@ -32,8 +32,15 @@ class EmptiedPhotograph:
 
 
 def takes_photograph(stage: Stage, share: float, rng: np.random.Generator) -> bool:
-    """Decide whether the next pair is made from a photograph; never on a stage without experts."""
-    return stage.experts is not None and stage.experts.available("inpaint") and rng.random() < share
+    """Decide whether the next pair is made from a photograph.
+
+    Never on a stage without experts; always on one that has nothing to compose.
+    """
+    return (
+        stage.experts is not None
+        and stage.experts.available("inpaint")
+        and (rng.random() < share or not stage.can_compose)
+    )
 
 
 def emptied_photograph(

@@ -59,7 +59,7 @@ class Stage:
         matcaps: Spheres of materials; the part in the user's cache when not given.
 
     Raises:
-        DataError: The split has no scene, or fewer than two classes of objects.
+        DataError: The split has neither photographs nor named cut-outs.
     """
 
     colours_apart = False
@@ -85,12 +85,17 @@ class Stage:
         self._removable: list[Picture] | None = None
         self._photo_of = {one.id: one for one in self._photos}
         self.classes = [one for name, one in object_classes().items() if name in self._cutouts]
-        if not self._scenes or len(self.classes) < len(SIDES):
+        if not self._photos and not self.classes:
             raise DataError(
-                given=f"a pool whose split {split!r} has {len(self._scenes)} scenes and {len(self.classes)} classes",
-                expected=f"a scene and {len(SIDES)} classes at least",
-                remedy="Build the pool again, or use the other split.",
+                given=f"a pool whose split {split!r} has neither photographs nor named cut-outs",
+                expected="some of either",
+                remedy="Add pictures to the pool, or use the other split.",
             )
+
+    @property
+    def can_compose(self) -> bool:
+        """Whether there are a scene and enough classes of objects; else only photographs as they are can be used."""
+        return bool(self._scenes) and len(self.classes) >= len(SIDES)
 
     @property
     def tones(self) -> dict[str, float]:
@@ -107,6 +112,10 @@ class Stage:
 
     def photograph(self, rng: np.random.Generator) -> Scene:
         """Return the same as a scene without objects, which knows its photograph."""
+        if not self._photos:
+            raise DataError(
+                given="a pool without photographs", expected="one at least", remedy="Add photographs to the pool."
+            )
         picture = self._photos[int(rng.integers(len(self._photos)))]
         return Scene(background=self._square(picture, rng), objects=(), source=picture.id)
 
@@ -128,7 +137,11 @@ class Stage:
             rng: Makes all choices.
             count: How many objects, 1 to 3.
             place: Where the last object is put; anywhere when not given.
+
+        Raises:
+            DataError: The pool has too little to compose one, see :attr:`can_compose`.
         """
+        self._needs_composing()
         empty = self.empty_scene(rng)
         chosen = rng.choice(len(self.classes), count, replace=False)
         objects: list[Placed] = []
@@ -196,6 +209,14 @@ class Stage:
         if not able:
             return None
         return self._photograph(able[int(rng.integers(len(able)))], rng, at_least=0.92)
+
+    def _needs_composing(self) -> None:
+        if not self.can_compose:
+            raise DataError(
+                given=f"a pool with {len(self._scenes)} scenes and cut-outs of {len(self.classes)} classes of objects",
+                expected=f"a scene and {len(SIDES)} classes at least, to put objects into a scene",
+                remedy="Add photographs of places and of whole objects, such as the starter pool's.",
+            )
 
     def can_replace(self, what: ObjectClass) -> bool:  # noqa: ARG002
         """Tell whether something can come instead of an object; here anything can."""

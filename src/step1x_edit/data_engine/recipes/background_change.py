@@ -35,7 +35,7 @@ SAME_COLOUR = 40
 
 def change_background(stage: Stage, rng: np.random.Generator) -> EditPair:
     """Make one pair that puts what is shown before a plain colour or another scenery."""
-    photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
+    photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED or not stage.can_compose else None
     scene = photographed or stage.scene(rng, count=mixture().object_count(TASK, rng))
     elsewhere = stage.elsewhere(scene, rng)
     if elsewhere is None:

@@ -90,7 +90,11 @@ def recoloured(subject: Placed, colour: Colour) -> Placed:
 
 def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
     """Return a scene with an object whose colour may be changed."""
-    photographed = stage.photographed_subject(rng, recolourable=True) if rng.random() < PHOTOGRAPHED else None
+    photographed = (
+        stage.photographed_subject(rng, recolourable=True)
+        if rng.random() < PHOTOGRAPHED or not stage.can_compose
+        else None
+    )
     while photographed is None:
         scene = stage.scene(rng, count=mixture().object_count(TASK, rng))
         if any(stage.colours_of(one.what) for one in scene.objects):

@@ -66,7 +66,7 @@ GLINT = 150.0
 
 def modify_material(stage: Stage, rng: np.random.Generator) -> EditPair | Refusal:
     """Make one pair that changes what a named object is made of."""
-    photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED else None
+    photographed = stage.photographed_subject(rng) if rng.random() < PHOTOGRAPHED or not stage.can_compose else None
     if photographed is None or not _has_form(photographed.objects[0]):
         photographed = None
     scene = photographed or stage.scene(rng, count=int(rng.integers(1, 3)))

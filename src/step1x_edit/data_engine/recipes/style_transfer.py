@@ -69,7 +69,8 @@ def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
     kind = rng.random()
     if kind < SUBJECT:
         return stage.photographed_subject(rng) or stage.photograph(rng)
-    return stage.scene(rng, count=1) if kind < SUBJECT + COMPOSED else stage.photograph(rng)
+    composed = kind < SUBJECT + COMPOSED and stage.can_compose
+    return stage.scene(rng, count=1) if composed else stage.photograph(rng)
 
 
 def _detail(picture: UInt8[np.ndarray, "height width 3"]) -> float:

@@ -69,7 +69,7 @@ def transform_tone(stage: Stage, rng: np.random.Generator) -> EditPair:
 
 
 def _scene(stage: Stage, rng: np.random.Generator) -> Scene:
-    if rng.random() >= COMPOSED:
+    if rng.random() >= COMPOSED or not stage.can_compose:
         return stage.photograph(rng)
     return stage.scene(rng, count=mixture().object_count(TASK, rng))
 

@@ -21,7 +21,7 @@ from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.run.rejections import attempt_uid, lost, short_hash
 from step1x_edit.data_engine.run.settings import RunSettings
 from step1x_edit.data_engine.stage import Stage
-from step1x_edit.errors import MissingExtra
+from step1x_edit.errors import DataError, MissingExtra
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256
 from step1x_edit.measures.masks import encode_mask
@@ -75,15 +75,21 @@ class AttemptMaker:
             raise
         except MemoryError:
             return lost(self._settings, attempt, stage="memory", reason="It needed more memory than allowed.")
+        except DataError as short:
+            return lost(self._settings, attempt, stage="sources", reason=str(short))
         # The one place where any error is caught: one bad picture must not end the run of all others.
         except Exception as error:
             words = " ".join(str(error).split())
             return lost(self._settings, attempt, stage="error", reason=f"{type(error).__name__}: {words}")
 
-    def _made(self, attempt: int) -> EncodedTriplet | Rejection:
+    def pair(self, attempt: int) -> EditPair | Refusal:
+        """Return what the recipe of an attempt gives, before any filter looks at it."""
         task = self._settings.task(attempt)
         stage = self._adding if task is EditTask.SUBJECT_ADDITION else self._stage
-        pair = RECIPES[task](stage, self._settings.pictures_of(attempt))
+        return RECIPES[task](stage, self._settings.pictures_of(attempt))
+
+    def _made(self, attempt: int) -> EncodedTriplet | Rejection:
+        pair = self.pair(attempt)
         if isinstance(pair, Refusal):
             return self._refused(pair, attempt)
         judged = self._judge(pair, self._experts)
