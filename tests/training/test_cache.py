@@ -257,6 +257,34 @@ def test_a_kill_costs_no_finished_shard(tmp_path):
         require_alike(continued[number].conditioning, whole[number].conditioning)
 
 
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+sys.path[:0] = [sys.argv[2], sys.argv[3]]
+import torch; torch.set_num_threads(1)
+from step1x_edit.errors import DataError
+from test_cache import encoders_of, filled, sources_of
+from tiny import tiny_pipeline
+folder, pipeline = Path(sys.argv[1]), tiny_pipeline("nano")
+sources = sources_of(folder / "pairs")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    filled(folder, sources, encoders_of(pipeline))
+except DataError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing_behind(tmp_path):
+    write_folder(tmp_path / "pairs", 2)
+    here = Path(__file__).parent
+    words = [sys.executable, "-c", FULL, str(tmp_path), str(here), str(here.parent)]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert "the disk has no room left" in ended.stderr
+    assert [file.name for file in (tmp_path / "cache" / "tiny").iterdir() if file.name != ".lock"] == []
+
+
 def test_a_second_writer_is_refused(tmp_path):
     sources = sources_of(write_folder(tmp_path / "pairs", 1))
     with locked(tmp_path / "cache" / "tiny"), pytest.raises(RequestError, match="another process"):

@@ -115,6 +115,29 @@ def test_parquet_files_are_a_data_set(tmp_path, monkeypatch):
     require_drawn_pairs(opened(tmp_path / "train-00000.parquet"), mask=False)
 
 
+def test_a_name_in_the_hub_cache_is_read_from_there(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets", reason="needs the extra `train`")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    kept = tmp_path / "hub" / "datasets--someone--edits"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("0123456")
+    rows = {
+        "src_img": [scene(number) for number in range(COUNT)],
+        "edited_prompt_list": [[instruction(number), "another wording"] for number in range(COUNT)],
+        "edited_img": [edited(scene(number)) for number in range(COUNT)],
+    }
+    words = datasets.List(datasets.Value("string"))
+    features = datasets.Features(
+        {"src_img": datasets.Image(), "edited_prompt_list": words, "edited_img": datasets.Image()}
+    )
+    for split in ("train", "test"):
+        path = kept / "snapshots" / "0123456" / "data" / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(path)
+    require_drawn_pairs(opened("someone/edits"), mask=False)
+
+
 def test_a_store_gives_its_training_triplets_and_one_wording_of_each_language(tmp_path):
     pytest.importorskip("pyarrow", reason="needs the extra `data`")
     from drawn_triplets import encoded, triplet

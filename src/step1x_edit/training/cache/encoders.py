@@ -17,6 +17,7 @@ from step1x_edit.models.conditioner import Conditioner
 from step1x_edit.pipeline.assembly import load_multimodal_llm, load_processor
 from step1x_edit.pipeline.weights import WeightPlaces, locate
 from step1x_edit.schema.release import Conventions, Release
+from step1x_edit.training.room import device_with_room
 
 __all__ = ["EncodingParts", "ReleaseEncoders", "encoding_hash", "release_encoders"]
 
@@ -64,7 +65,7 @@ def release_encoders(
         release: The release.
         weights: As for :func:`step1x_edit.pipeline.weights.locate`.
         dtype: Type in which they compute, and in which the cache is written.
-        device: Where; the CPU by default.
+        device: Where; the CPU by default, and for what a card has no room for.
 
     Raises:
         MissingRelease: A part is not on this machine.
@@ -78,8 +79,8 @@ def release_encoders(
         vae, model = load_vae(places.vae, dtype=dtype), load_multimodal_llm(places.text_encoder, dtype=dtype)
         if where.type == "cpu":
             vae = vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - twice as fast there
-        for network in (vae, model):
-            torch.nn.Module.to(network, where)
+        for network in (model, vae):
+            torch.nn.Module.to(network, device_with_room(network, where))
         processor = load_processor(places.processor)
         return EncodingParts(
             vae=vae, conditioner=Conditioner(model, processor.tokenizer, processor.image_processor, conventions)

@@ -44,6 +44,8 @@ class CacheProgress:
     done: int
     total: int
     """Pairs."""
+    seconds_left: float | None = None
+    """At the speed so far, once something is encoded."""
 
 
 @dataclass(slots=True)
@@ -164,15 +166,18 @@ def _encode(
     report: Callable[[CacheProgress], None],
     largest: int,
 ) -> None:
-    parts, done = encoders.load(), 0
+    for left_over in home.glob(".*.part"):  # of a run that was killed
+        left_over.unlink()
     report(CacheProgress(stage="encoding", done=0, total=len(missing)))
+    parts, done, began = encoders.load(), 0, time.monotonic()
     for group in _by_grid(missing):
         pending = _Pending(home, largest)
         for first in range(0, len(group), batch):
             chosen = group[first : first + batch]
             pending.add(_encoded(chosen, sources, parts, size_level, batch))
             done += len(chosen)
-            report(CacheProgress(stage="encoding", done=done, total=len(missing)))
+            left = (time.monotonic() - began) / done * (len(missing) - done)
+            report(CacheProgress(stage="encoding", done=done, total=len(missing), seconds_left=left))
         pending.write()
 
 

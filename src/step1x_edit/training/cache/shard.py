@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from step1x_edit.errors import DataError
@@ -95,8 +95,10 @@ def write_shard(path: Path, examples: Sequence[KeyedExample]) -> None:
         **_table(conditionings.items),
     }
     first = examples[0].example
+    # In memory first: safetensors' own writing to a full disk raises an error that does not say so.
+    data = save(tensors, {"rows": str(first.rows), "columns": str(first.columns)})
     with written_whole(path) as part:
-        save_file(tensors, part, {"rows": str(first.rows), "columns": str(first.columns)})
+        part.write_bytes(data)
 
 
 def _table(conditionings: Sequence[Conditioning]) -> dict[str, Tensor]:

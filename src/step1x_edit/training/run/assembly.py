@@ -14,6 +14,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 
 from step1x_edit.models.checkpoint import load_transformer
+from step1x_edit.models.checkpoint.loading import empty_transformer, open_transformer
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.pipeline.weights import WeightPlaces, locate
 from step1x_edit.presets.releases import find_release
@@ -27,8 +28,9 @@ from step1x_edit.training.exports import base_sha256, export_adapter, export_wei
 from step1x_edit.training.methods.bases import store_base
 from step1x_edit.training.methods.ema import RunningMean
 from step1x_edit.training.methods.full import full_dtype, train_parts
-from step1x_edit.training.methods.lora import add_adapters, refuse_cached_conditioning
+from step1x_edit.training.methods.lora import add_adapters
 from step1x_edit.training.methods.optimizers import NamedParameter, build_optimizers
+from step1x_edit.training.methods.readiness import check_methods
 from step1x_edit.training.methods.schedules import rate_share
 from step1x_edit.training.pairs import open_pairs
 from step1x_edit.training.run.contract import Trainee
@@ -69,7 +71,6 @@ def run_training(
         CheckpointError: Weights are broken.
         NumericalError: Losses or gradients stay bad.
     """
-    refuse_cached_conditioning(config.model.train)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     accelerator = Accelerator(
@@ -112,6 +113,8 @@ class _Ground:
     def of(cls, config: TrainingConfig, method: Method, accelerator: Accelerator) -> _Ground:
         release = find_release(config.model.release)
         places = locate(release, config.model.weights)
+        _, arguments = open_transformer(places.transformer, release=release.id)
+        check_methods(config, method, empty_transformer(arguments))
         return cls(config=config, method=method, release=release, places=places, accelerator=accelerator)
 
 
@@ -131,7 +134,8 @@ def _cached(ground: _Ground, folder: Path, watcher: Watcher) -> CachedExamples:
     encoders = release_encoders(release, config.model.weights, dtype=torch.bfloat16, device=device)
 
     def report(progress: CacheProgress) -> None:
-        watcher.phase(f"{progress.stage} pairs {progress.done}/{progress.total}")
+        left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.0f} min left"
+        watcher.phase(f"{progress.stage} pairs {progress.done}/{progress.total}{left}")
 
     with ground.accelerator.main_process_first():
         return fill_cache(

@@ -64,7 +64,7 @@ class LineWatcher(Watcher):
 
     def phase(self, words: str) -> None:
         """Say what is being prepared, once for each kind of thing."""
-        kind = words.rstrip("0123456789/ ")
+        kind = words.rpartition(" pairs ")[0] or words
         if kind != self._phase:
             say(words)
         self._phase = kind
