@@ -47,7 +47,7 @@ def open_folder(path: Path, *, name: str) -> FilePairs:
         raise DataError(
             given=f"{path}, in which there is no pair",
             expected="a CSV or JSONL with the columns reference, target, instruction; or the sub-folders reference/, target/",
-            remedy="docs/training.md shows both forms.",
+            remedy="docs/pairs.md shows both forms.",
         )
     return FilePairs(name, rows)
 

@@ -23,7 +23,10 @@ _DATA_WRONG = 6
 def check(
     path: Annotated[
         str,
-        typer.Argument(help="A store, a folder of pairs, a CSV or JSONL, a data set, or the official trainer's JSON."),
+        typer.Argument(
+            metavar="PATH",
+            help="A store, a folder of pairs, a CSV or JSONL, a data set, the official trainer's JSON, or a run's config.",
+        ),
     ],
     kind: Annotated[SourceKind, typer.Option(help="What lies there.")] = "auto",
     size_level: Annotated[
