@@ -55,9 +55,8 @@ def test_bad_steps_are_skipped_then_halve_the_rate_then_stop_the_run():
 def test_a_long_calm_makes_up_for_earlier_back_offs():
     guard = steady_guard()
     for _ in range(3):
-        for _ in range(SKIPS):
-            last = guard.judge(loss=1.0, gradient_norm=float("inf"))
-        assert last.measure == "back_off" and last.fault == "the gradient is not finite"
+        verdicts = [guard.judge(loss=1.0, gradient_norm=float("inf")) for _ in range(SKIPS)]
+        assert verdicts[-1].measure == "back_off" and verdicts[-1].fault == "the gradient is not finite"
         for _ in range(CALM_STEPS):
             guard.judge(loss=1.0, gradient_norm=1.0)
 
