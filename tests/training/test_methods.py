@@ -1,17 +1,29 @@
 """What learns, in which form, by which optimiser; and that a stop in between changes no bit."""
 
 import copy
+import functools
+import importlib.util
 
 import pytest
 import torch
 from torch import nn
 
-from step1x_edit.errors import RequestError
-from step1x_edit.training.config import LoraConfig, ModelConfig, OptimizerConfig
+from step1x_edit.errors import MissingExtra, RequestError
+from step1x_edit.models.checkpoint.loading import empty_transformer
+from step1x_edit.training.config import (
+    DataConfig,
+    LoraConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    SourceConfig,
+    TrainingConfig,
+)
 from step1x_edit.training.methods.ema import RunningMean
 from step1x_edit.training.methods.full import train_parts
 from step1x_edit.training.methods.lora import adapted_modules, adapter_parameters, add_adapters
 from step1x_edit.training.methods.optimizers import build_optimizers, is_block_matrix
+from step1x_edit.training.methods.readiness import check_methods
 from step1x_edit.training.methods.schedules import rate_share
 from step1x_edit.training.run.state_files import read_tree, write_tree
 
@@ -244,3 +256,38 @@ def test_weights_in_few_bits_and_the_multimodal_llm_do_not_train_in_full(network
         train_parts(network, ModelConfig(base=base))
     with pytest.raises(RequestError, match="adapters alone"):
         train_parts(network, ModelConfig(train=("text_encoder",)))
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "words"),
+    [
+        ("lora", {"lora": LoraConfig(targets=("to_qq",))}, "fits no linear layer"),
+        ("lora", {"model": ModelConfig(train=("text_encoder",))}, "cached conditioning"),
+        ("full", {"model": ModelConfig(base="int8")}, "for full training"),
+        ("full", {"optimizer": OptimizerConfig(name="schedule_free", schedule="cosine")}, "schedule = constant"),
+    ],
+)
+def test_what_cannot_work_is_said_before_a_weight_is_read(tiny, method, changes, words):
+    network = empty_transformer(tiny("v1.1").transformer.config)
+    with pytest.raises(RequestError, match=words):
+        check_methods(config_of(**changes), method, network)
+
+
+@pytest.mark.parametrize("base", ["bf16", "fp8", "nf4"])
+def test_a_package_that_a_base_needs_is_looked_for_first(tiny, base):
+    library = {"fp8": "torchao", "nf4": "bitsandbytes"}.get(base, "torch")
+    check = functools.partial(
+        check_methods,
+        config_of(model=ModelConfig(base=base)),
+        "lora",
+        empty_transformer(tiny("v1.1").transformer.config),
+    )
+    if importlib.util.find_spec(library) is not None:
+        check()
+    else:
+        with pytest.raises(MissingExtra, match=library):
+            check()
+
+
+def config_of(**changes):
+    return TrainingConfig(data=DataConfig(sources=(SourceConfig(path="pairs"),)), run=RunConfig(steps=1), **changes)

@@ -13,7 +13,7 @@ from step1x_edit.errors import RequestError
 from step1x_edit.training.config import OptimizerConfig
 from step1x_edit.training.methods.packages import training_package
 
-__all__ = ["NamedParameter", "Optimizers", "build_optimizers", "decay_groups", "is_block_matrix"]
+__all__ = ["NamedParameter", "Optimizers", "build_optimizers", "decay_groups", "is_block_matrix", "refuse_schedule"]
 
 NamedParameter = tuple[str, nn.Parameter]
 
@@ -121,6 +121,20 @@ def build_optimizers(parameters: Iterable[NamedParameter], config: OptimizerConf
     return Optimizers(_BUILDERS[config.name](named, config))
 
 
+def refuse_schedule(config: OptimizerConfig) -> None:
+    """Stop a schedule-free optimiser under a schedule.
+
+    Raises:
+        RequestError: The two do not go together.
+    """
+    if config.name == "schedule_free" and config.schedule != "constant":
+        raise RequestError(
+            given=f"optimizer.name = schedule_free with schedule = {config.schedule}",
+            expected="schedule = constant, with a warm-up where one is wanted",
+            remedy="Leave optimizer.schedule out; the optimiser's own mean takes the place of a falling rate.",
+        )
+
+
 def decay_groups(named: Iterable[NamedParameter], weight_decay: float) -> list[dict[str, Any]]:
     """Split parameters into those that decay (matrices) and those that do not (biases, norms)."""
     named = list(named)
@@ -147,12 +161,7 @@ def _adamw_8bit(named: list[NamedParameter], config: OptimizerConfig) -> list[to
 
 
 def _schedule_free(named: list[NamedParameter], config: OptimizerConfig) -> list[torch.optim.Optimizer]:
-    if config.schedule != "constant":
-        raise RequestError(
-            given=f"optimizer.name = schedule_free with schedule = {config.schedule}",
-            expected="schedule = constant, with a warm-up where one is wanted",
-            remedy="Leave optimizer.schedule out; the optimiser's own mean takes the place of a falling rate.",
-        )
+    refuse_schedule(config)
     library = training_package("schedulefree")
     groups = decay_groups(named, config.weight_decay)
     return [library.AdamWScheduleFree(groups, lr=config.rate, betas=config.betas, eps=_EPSILON)]
