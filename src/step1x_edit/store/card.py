@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from step1x_edit.store.manifest import Manifest, read_manifest
 from step1x_edit.store.statistics import FilterCount, StoreStatistics, count_store
@@ -12,7 +14,8 @@ __all__ = ["data_card"]
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LIMITS = """\
 - Pairs are made by recipes, not by people: composed scenes have a drawn shadow and matched light, not the true ones.
-- Instructions are written by a grammar in English and Chinese. They say what was done and nothing else.
+- Instructions are written by a grammar in English and Chinese, further ones by a model where `rewording` names
+  it. They say what was done and nothing else.
 - Filters measure pixels and ask small models. What they cannot see is not filtered; look at `step1x data report`.
 - A filter whose expert was absent did not run; the table says how often.
 - Whole pictures are held out, look-alikes included, but other data sets may hold the same pictures."""
@@ -84,12 +87,18 @@ def _licences(counts: StoreStatistics) -> str:
 
 
 def _making(manifest: Manifest, counts: StoreStatistics) -> str:
-    settings = "\n".join(f"- {name}: `{value}`" for name, value in manifest.settings.items() if name != "experts")
+    told = {**manifest.settings, "tasks": _tasks(manifest.settings.get("tasks", ()))}
+    settings = "\n".join(f"- {name}: `{value}`" for name, value in told.items() if name != "experts")
     parts = ", ".join(f"{part} {version}".strip() for part, version in sorted(counts.parts))
     experts = manifest.settings.get("experts") or ["none"]
     return (
         f"{settings}\n- experts at hand: {', '.join(experts)}\n- parts that made triplets: {parts or 'not recorded'}\n"
     )
+
+
+def _tasks(shares: Iterable[Mapping[str, Any]]) -> str:
+    """Return the tasks as they are typed for a build."""
+    return ", ".join(one["task"] if one["weight"] == 1 else f"{one['task']}:{one['weight']:g}" for one in shares)
 
 
 def _filter_table(counts: StoreStatistics) -> str:
