@@ -147,6 +147,21 @@ def test_each_language_is_an_example_and_what_they_share_is_stored_once(tmp_path
     assert shard._file.get_slice("spans").get_shape()[0] == 6
 
 
+@pytest.mark.parametrize("release", ["nano", "v1.1"])
+def test_pairs_of_one_reference_look_at_it_once(tmp_path, release):
+    pipeline, seen = tiny_pipeline(release), []
+    folder = write_folder(tmp_path / "pairs", 3)
+    for number in (1, 2):
+        (folder / "reference" / f"{number}.png").write_bytes((folder / "reference" / "0.png").read_bytes())
+    visual: Any = pipeline.text_encoder.model.visual
+    visual.register_forward_hook(lambda _module, _args, output: seen.append(len(output.pooler_output)))
+    examples = filled(tmp_path, sources_of(folder), encoders_of(pipeline))
+    assert len(seen) == 1 and len(examples) == 6
+    assert examples._shards[0]._file.get_slice("reference").get_shape()[0] == 1
+    # Three pairs in two languages, and one unconditional form for all.
+    assert examples._shards[0]._file.get_slice("spans").get_shape()[0] == 7
+
+
 def test_the_changed_share_of_a_token_is_the_masks(tmp_path):
     pipeline = tiny_pipeline("nano")
     sources = sources_of(write_folder(tmp_path / "pairs", 1, (64, 64)))
