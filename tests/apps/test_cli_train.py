@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from step1x_edit.apps.cli import app
@@ -57,6 +58,9 @@ def test_a_run_gives_an_adapter_whose_later_edit_is_the_grids_picture(config, tm
     later = editor.edit(tmp_path / "reference-0.png", "make it a print", seed=0, steps=1).image
     with Image.open(tmp_path / "run/validation/step-000002/case-1.png") as shown:
         assert np.array_equal(np.asarray(shown), np.asarray(later))
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    events.Reload()
+    assert events.Tags()["images"] == ["validation"]
     again = step1x("train", "lora", config, "--out", tmp_path / "run", "--set", "lora.rank=3")
     assert again.exit_code == 2
     assert "lora.rank was 2 and is 3" in again.stderr

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from step1x_edit.errors import MissingExtra
 from step1x_edit.models.checkpoint import load_vae
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.pipeline.assembly import flow_scheduler, load_multimodal_llm, load_processor
@@ -16,8 +18,17 @@ from step1x_edit.pipeline.editor import Editor
 from step1x_edit.pipeline.weights import WeightPlaces
 from step1x_edit.training.config import Method, ValidationConfig
 from step1x_edit.training.exports import export_adapter
+from step1x_edit.training.methods.packages import training_package
+from step1x_edit.training.room import device_with_room
 from step1x_edit.training.run.loop import Periodic
-from step1x_edit.training.validation import PreviewPipeline, SuiteTable, Validation, showing_adapter, showing_weights
+from step1x_edit.training.validation import (
+    PreviewPipeline,
+    SuiteTable,
+    Validation,
+    ValidationPage,
+    showing_adapter,
+    showing_weights,
+)
 
 __all__ = ["build_previews"]
 
@@ -75,17 +86,30 @@ def build_previews(
     def act(step: int) -> None:
         with showing():
             page = validation.draw(step)
-        notice(f"Validation after step {step}: {page.path}")
+        _to_board(page, folder.parent / "tensorboard")
+        notice(f"Validation after step {step}: {page.path}" + (f"\n{page.table}" if page.table else ""))
 
     return Periodic(every=settings.every, act=act)
+
+
+def _to_board(page: ValidationPage, folder: Path) -> None:
+    """Add a page to the run's curves, where TensorBoard is installed."""
+    try:
+        board = training_package("torch.utils.tensorboard").SummaryWriter(str(folder))
+    except MissingExtra:
+        return
+    with board:
+        board.add_image("validation", np.asarray(page.picture.convert("RGB")), page.step, dataformats="HWC")
+        if page.table is not None:
+            board.add_text("suite", f"<pre>{page.table}</pre>", page.step)
 
 
 def _pipeline(
     transformer: Step1XEditTransformer2DModel, places: WeightPlaces, dtype: torch.dtype, device: torch.device
 ) -> PreviewPipeline:
     vae, text_encoder = load_vae(places.vae, dtype=dtype), load_multimodal_llm(places.text_encoder, dtype=dtype)
-    for network in (vae, text_encoder):
-        nn.Module.to(network, device)
+    nn.Module.to(vae, device)
+    nn.Module.to(text_encoder, device_with_room(text_encoder, device))
     pipeline = PreviewPipeline(
         text_encoder=text_encoder,
         processor=load_processor(places.processor),
