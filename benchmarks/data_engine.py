@@ -6,61 +6,52 @@ Run by hand on a quiet machine, over a pool that was built before and whose matt
     .venv/bin/python benchmarks/data_engine.py cold PICTURES
     .venv/bin/python benchmarks/data_engine.py fixed --pool POOL
     .venv/bin/python benchmarks/data_engine.py workers --pool POOL
-    .venv/bin/python benchmarks/data_engine.py memory --pool POOL
+    .venv/bin/python benchmarks/data_engine.py memory --pool POOL --count 20000
+    .venv/bin/python benchmarks/data_engine.py kills --pool POOL --size 256 --count 2000
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import resource
+import multiprocessing
+import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from data_engine_fixed import FIXED, FixedWork, photographs, plain_loop
+from data_engine_kills import kill_builds
 from machine import describe_machine
-from PIL import Image
 
-from step1x_edit.data_engine.filters.chain import chain, judge
-from step1x_edit.data_engine.pair import EditPair
-from step1x_edit.data_engine.pool import Picture, Pool, default_pool_folder
+from step1x_edit.data_engine.pool import Pool, default_pool_folder
 from step1x_edit.data_engine.run import Outcome, RunSettings, Watcher, build
 from step1x_edit.data_engine.run.asked_tasks import parse_tasks
+from step1x_edit.data_engine.run.crew import SURROUNDINGS
 from step1x_edit.data_engine.run.hire import Hire, fingerprint, parts_at_hand
-from step1x_edit.data_engine.run.rejections import short_hash
 from step1x_edit.data_engine.sources.ingest import ingest
 from step1x_edit.data_engine.sources.opening import open_source
 from step1x_edit.data_engine.sources.workers import ExpertPass
-from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.embedded import EmbeddedExperts
-from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256
-from step1x_edit.measures.masks import encode_mask
-from step1x_edit.schema.tasks import EditTask
-from step1x_edit.schema.triplet import EditTriplet, ImageFacts, Provenance, Rejection
-from step1x_edit.store import EncodedTriplet, encode_triplet
-
-FIXED = EditTask.TONE_TRANSFORMATION
-"""The fixed work is filtered as this task."""
+from step1x_edit.schema.triplet import Rejection
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("recipes", "cold", "fixed", "workers", "memory"))
+    parser.add_argument("what", choices=("recipes", "cold", "fixed", "workers", "memory", "kills"))
     parser.add_argument("pictures", nargs="?", help="for cold: a folder of pictures")
     parser.add_argument("--pool", type=Path, default=default_pool_folder())
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--tasks", default="all")
     options = parser.parse_args()
-    print(describe_machine())
+    if SURROUNDINGS.items() - os.environ.items() and options.what != "fixed":
+        # What is measured in this process shall find what a worker finds.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **SURROUNDINGS})
+    print(describe_machine(), flush=True)
     globals()[f"measure_{options.what}"](options)
 
 
@@ -75,16 +66,33 @@ def settings_of(options: argparse.Namespace, tasks: str, *, size: int | None = N
 
 
 def measure_recipes(options: argparse.Namespace) -> None:
-    """Attempts with everything that belongs to them, in this process, a task at a time."""
+    """Attempts with everything that belongs to them, in this process, a task at a time; photographed ones apart."""
     for share in parse_tasks(options.tasks):
         settings = settings_of(options, share.task.value)
         make = Hire(pool=options.pool, settings=settings)()
         for attempt in range(-(-options.count // 20)):
             make(options.count + attempt)  # Models are loaded and caches are warm.
-        began = time.perf_counter()
-        outcomes = [isinstance(make(attempt), Rejection) for attempt in range(options.count)]
-        rate = options.count / (time.perf_counter() - began)
-        print(f"{share.task.value:16s} {rate:6.2f} attempts/s, {1 - statistics.mean(outcomes):5.0%} kept")
+        kinds: dict[str, list[tuple[float, bool]]] = {}
+        for attempt in range(options.count):
+            began = time.perf_counter()
+            outcome = make(attempt)
+            seconds = time.perf_counter() - began
+            kinds.setdefault(kind_of(outcome), []).append((seconds, not isinstance(outcome, Rejection)))
+        for kind, made in sorted(kinds.items()):
+            rate = len(made) / sum(seconds for seconds, _ in made)
+            kept = statistics.mean(one for _, one in made)
+            print(
+                f"{share.task.value:16s} {kind:12s} {len(made):4d} attempts, {rate:6.2f}/s, {kept:4.0%} kept",
+                flush=True,
+            )
+
+
+def kind_of(outcome: Outcome) -> str:
+    """Tell attempts on a photograph emptied of its subject from composed ones, by the stages they came to."""
+    record = outcome if isinstance(outcome, Rejection) else outcome.record
+    refused = isinstance(record, Rejection) and record.stage in ("matte", "inpaint")
+    inpainted = any(one.stage == "inpaint" for one in record.provenance.stages)
+    return "photographed" if refused or inpainted else "composed"
 
 
 def measure_cold(options: argparse.Namespace) -> None:
@@ -100,46 +108,9 @@ def measure_cold(options: argparse.Namespace) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedWork:
-    """Gives workers the work that every attempt has and no recipe: read, hash, filter, encode."""
-
-    settings: RunSettings
-    files: tuple[bytes, ...]
-
-    def __call__(self) -> Callable[[int], EncodedTriplet]:
-        return partial(fixed_work, self)
-
-
-def fixed_work(work: FixedWork, attempt: int) -> EncodedTriplet:
-    """Decode and orient a photograph, darken it, and do with the pair what the engine does with every pair."""
-    pixels = np.asarray(Image.open(io.BytesIO(work.files[attempt % len(work.files)])).convert("RGB"))
-    darker = np.float32(0.5 + attempt // len(work.files) / 200)
-    target = np.clip(pixels * darker, 0, 255).astype(np.uint8)
-    pair = EditPair(
-        reference=pixels,
-        target=target,
-        changed=np.ones(pixels.shape[:2], dtype=bool),
-        wish=Wish(key="tone_transfer-darker"),
-        task=FIXED,
-    )
-    judged = judge(pair, EmbeddedExperts(Path("/nowhere")), filters=chain(FIXED, smallest_px=work.settings.size))
-    source, after = (_facts(one) for one in (pixels, target))
-    record = EditTriplet(
-        uid=short_hash(source.sha256, after.sha256),
-        task=FIXED,
-        source=source,
-        target=after,
-        instruction_en="Darker.",
-        instruction_cn="更暗。",
-        mask=encode_mask(pair.changed),
-        provenance=Provenance(
-            sources=(), licences=(), permissive=True, recipe="fixed", pipeline_version="0", seed=0, attempt=attempt
-        ),
-        scores=judged.scores,
-        decisions=judged.decisions,
-    )
-    return encode_triplet(record, reference=pixels, target=target)
+def measure_kills(options: argparse.Namespace) -> None:
+    """Twenty kills of a build at random moments."""
+    kill_builds(options.pool, tasks=options.tasks, size=options.size, count=options.count)
 
 
 def measure_fixed(options: argparse.Namespace) -> None:
@@ -147,22 +118,13 @@ def measure_fixed(options: argparse.Namespace) -> None:
     settings = settings_of(options, FIXED.value)
     work = FixedWork(settings=settings, files=tuple(photographs(Pool.open(options.pool), options.size)))
     ratios = []
-    for _ in range(3):
+    for _ in range(5):
         with tempfile.TemporaryDirectory() as folder:
             plain = timed(lambda folder=Path(folder): plain_loop(work, options.count, folder))
             engine = engine_seconds(work, options.count, Path(folder) / "store", workers=1)
         ratios.append(plain / engine)
         print(f"plain loop {options.count / plain:.2f}/s, engine {options.count / engine:.2f}/s")
     print(f"engine / plain loop: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
-
-
-def plain_loop(work: FixedWork, count: int, folder: Path) -> None:
-    """Do it as a script would: one after the other, a file for each picture."""
-    for attempt in range(count):
-        one = fixed_work(work, attempt)
-        (folder / f"{attempt}-reference.webp").write_bytes(one.reference)
-        (folder / f"{attempt}-target.webp").write_bytes(one.target)
-        (folder / f"{attempt}.json").write_text(one.record.model_dump_json())
 
 
 class FirstOutcome(Watcher):
@@ -192,55 +154,41 @@ def measure_workers(options: argparse.Namespace) -> None:
     print(f"1 worker {options.count / one:.2f}/s, 2 workers {options.count / two:.2f}/s: {one / two:.2f} times")
 
 
+class Peaks(Watcher):
+    """Notes the largest memory of run and worker after some attempts."""
+
+    def __init__(self, *after: int) -> None:
+        self.after = after
+        self.heard = 0
+
+    def outcome(self, outcome: Outcome) -> None:  # noqa: ARG002 - the form of a watcher
+        self.heard += 1
+        if self.heard in self.after:
+            workers = max(peak_gib(one.pid) for one in multiprocessing.active_children())
+            print(
+                f"{self.heard:6d} attempts: run {peak_gib(os.getpid()):.2f} GiB, worker {workers:.2f} GiB", flush=True
+            )
+
+
+def peak_gib(process: int | None) -> float:
+    """Return the largest memory a process has had so far."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / (1 << 20)
+
+
 def measure_memory(options: argparse.Namespace) -> None:
-    """The largest memory of run and worker at 128 pixels, for 1,000 and 20,000 attempts, each in a process of its own."""
-    code = (
-        "import resource; from pathlib import Path; from argparse import Namespace; import data_engine as bench\n"
-        "if __name__ == '__main__':\n"
-        "    print(bench.peak_gib({count}, Path({pool!r}), Path({folder!r})))"
-    )
-    for count in (1_000, 20_000):
-        with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder) / "peak.py"
-            script.write_text(code.format(count=count, pool=str(options.pool), folder=f"{folder}/store"))
-            environment = {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
-            said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=environment)
-        print(f"{count} attempts: {said.stdout.strip()}")
-
-
-def peak_gib(count: int, pool: Path, folder: Path) -> str:
-    """Make a store at 128 pixels and tell the largest memory of this process and of its worker."""
-    settings = settings_of(argparse.Namespace(pool=pool, size=128), "subject-add,color_alter,tone_transfer")
-    build(folder, settings=settings, attempts=count, hire=Hire(pool=pool, settings=settings), workers=1)
-    own, worker = (
-        resource.getrusage(who).ru_maxrss / (1 << 20) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return f"run {own:.2f} GiB, worker {worker:.2f} GiB"
-
-
-def photographs(pool: Pool, size: int) -> Iterator[bytes]:
-    """Yield photographs of a pool as JPEG files of one size."""
-    for picture in pool.photos("train")[:40]:
-        yield _jpeg(pool, picture, size)
+    """The largest memory of a run and its worker at 128 pixels after 1,000, 5,000 and ``--count`` attempts."""
+    settings = settings_of(options, "subject-add,color_alter,tone_transfer", size=128)
+    hire = Hire(pool=options.pool, settings=settings)
+    with tempfile.TemporaryDirectory() as folder:
+        watcher = Peaks(1_000, 5_000, options.count)
+        build(Path(folder) / "store", settings=settings, attempts=options.count, hire=hire, watcher=watcher)
 
 
 def timed(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
-
-
-def _jpeg(pool: Pool, picture: Picture, size: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pool.image(picture)[..., :3])).resize((size, size)).save(
-        file, "JPEG", quality=95
-    )
-    return file.getvalue()
-
-
-def _facts(picture: np.ndarray) -> ImageFacts:
-    height, width = picture.shape[:2]
-    return ImageFacts(width=width, height=height, sha256=pixel_sha256(picture), phash=perceptual_hash(picture))
 
 
 if __name__ == "__main__":
