@@ -13,7 +13,7 @@ from vector_weights import TINY
 
 from step1x_edit import Editor
 from step1x_edit.errors import CheckpointError, RequestError
-from step1x_edit.models.checkpoint import attach_adapters, load_transformer
+from step1x_edit.models.checkpoint import attach_adapters, load_transformer, merge_adapters_to_file
 from step1x_edit.models.checkpoint.adapter_forms import LowRankPair, kohya_tensors
 from step1x_edit.models.checkpoint.loading import empty_transformer, transformer_entries
 from step1x_edit.pipeline.weights import EMBEDDED
@@ -168,6 +168,20 @@ def test_an_adapter_of_another_release_is_refused_in_one_sentence(trained, vecto
     with pytest.raises(CheckpointError, match=r"trained for release v1\.0; expected a LoRA of v1\.1\. ") as refusal:
         attach_adapters(other, [(folder / name, 1.0)])
     assert "\n" not in str(refusal.value) and not getattr(other, "peft_config", {})
+
+
+def test_an_adapter_of_another_release_is_not_merged_either(trained, tmp_path):
+    _, folder = trained
+    save_file(vector_weights.fork_v1p1(), tmp_path / "v1.1.safetensors")
+    with pytest.raises(CheckpointError, match=r"trained for release v1\.0"):
+        merge_adapters_to_file(
+            tmp_path / "v1.1.safetensors",
+            [(folder / PEFT_FILE, 1.0)],
+            tmp_path / "merged.safetensors",
+            release="v1.1",
+            config=TINY,
+        )
+    assert not (tmp_path / "merged.safetensors").exists()
 
 
 def test_the_editor_takes_an_own_adapter_and_refuses_a_foreign_one(weights, tmp_path):

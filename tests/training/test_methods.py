@@ -240,6 +240,20 @@ def test_the_matrix_with_v1_0_s_scale_factor_is_left_alone_by_default_and_refuse
         adapted_modules(network, LoraConfig(targets=("global_proj_out",)), train=("connector",))
 
 
+def test_adapters_on_the_multimodal_llm_learn_while_it_stays_frozen(tiny):
+    pipeline = tiny("v1.1")
+    transformer, llm = copy.deepcopy(pipeline.transformer), copy.deepcopy(pipeline.text_encoder)
+    config = LoraConfig(rank=2, rank_pattern={"text_encoder.*.q_proj": 3})
+    learning = add_adapters(transformer, config, train=("transformer", "text_encoder"), seed=1, text_encoder=llm)
+    own = {name: value for name, value in learning if name.startswith("text_encoder.")}
+    assert own and len(own) < len(learning) and all(".language_model.layers." in name for name in own)
+    assert {len(value) for name, value in own.items() if "q_proj.lora_A" in name} == {3}
+    hidden = llm.model(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state
+    hidden.square().sum().backward()
+    learnt = {name for name, value in llm.named_parameters() if value.grad is not None}
+    assert learnt == {name.removeprefix("text_encoder.") for name in own}
+
+
 @pytest.mark.parametrize("train", [("transformer",), ("connector",), ("transformer", "connector")])
 def test_full_training_frees_the_named_parts_alone(network, train):
     learning = train_parts(network.to(torch.bfloat16), ModelConfig(train=train, base="fp32"))
