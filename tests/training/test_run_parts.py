@@ -15,7 +15,7 @@ from step1x_edit.errors import CheckpointError, RequestError
 from step1x_edit.training.config import DataConfig, RunConfig, SourceConfig, TrainingConfig
 from step1x_edit.training.run.checkpoints import Checkpoint, CheckpointFolder
 from step1x_edit.training.run.diagnosis import bad_activation, bad_examples, bad_gradient
-from step1x_edit.training.run.folder import CONFIG, RECORD, begin_run
+from step1x_edit.training.run.folder import CONFIG, RECORD, begin_run, keep_hashes
 from step1x_edit.training.run.guards import BACK_OFFS, CALM_STEPS, LEARNING_STEPS, SKIPS, Guard
 from step1x_edit.training.run.length import Pace
 from step1x_edit.training.run.random_states import random_states, restore_random_states
@@ -148,7 +148,7 @@ def test_settings_written_as_toml_read_back_as_they_were():
 
 
 def begin(folder, config: TrainingConfig) -> None:
-    begin_run(folder, config, method="lora", hashes={"examples": "ab"}, device="cpu", processes=1)
+    begin_run(folder, config, method="lora", device="cpu", processes=1)
 
 
 def test_a_runs_folder_keeps_the_whole_configuration_and_every_start(tmp_path):
@@ -158,7 +158,16 @@ def test_a_runs_folder_keeps_the_whole_configuration_and_every_start(tmp_path):
     assert TrainingConfig.model_validate(tomllib.loads((tmp_path / CONFIG).read_text())) == longer
     record = json.loads((tmp_path / RECORD).read_text())
     assert len(record["starts"]) == 2 and record["starts"][0]["versions"]["torch"] == torch.__version__
-    assert record["fixed"]["hashes"] == {"examples": "ab"} and record["fixed"]["run"]["seed"] == 42
+    assert record["fixed"]["run"]["seed"] == 42
+
+
+def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path):
+    begin(tmp_path, CONFIGURATION)
+    keep_hashes(tmp_path, {"transformer": "ab", "examples": "cd"})
+    begin(tmp_path, CONFIGURATION)
+    keep_hashes(tmp_path, {"transformer": "ab", "examples": "cd"})
+    with pytest.raises(RequestError, match=r'hashes\.examples was "cd" and is "ef"'):
+        keep_hashes(tmp_path, {"transformer": "ab", "examples": "ef"})
 
 
 def test_a_run_does_not_go_on_with_other_settings(tmp_path):

@@ -35,11 +35,15 @@ class Ears(Watcher):
     def __init__(self, on_step: Callable[[StepRecord], None] = lambda record: None) -> None:
         self.records: list[StepRecord] = []
         self.notices: list[str] = []
+        self.phases: list[str] = []
         self.on_step = on_step
 
     def step(self, record: StepRecord) -> None:
         self.records.append(record)
         self.on_step(record)
+
+    def phase(self, words: str) -> None:
+        self.phases.append(words)
 
     def notice(self, words: str) -> None:
         self.notices.append(words)
@@ -102,6 +106,22 @@ def toy_loop(
 def toy_run(folder: Path, **options: Any) -> RunOutcome:
     folder.mkdir(parents=True, exist_ok=True)
     return toy_loop(folder, **options).train()
+
+
+def same_end(one: Path, other: Path) -> bool:
+    """Whether the last checkpoints agree to the bit: weights, optimiser, running mean, random states, place in the data."""
+    first, second = (max((folder / "checkpoints").glob("step-*")) for folder in (one, other))
+    states = [json.loads((place / "state.json").read_text()) for place in (first, second)]
+    for state in states:
+        del state["seconds"]
+        for process in state["random"]:
+            del process["python"]  # The shape checks of the tests draw from it.
+    names = ("trained.safetensors", "state.safetensors")
+    return (
+        first.name == second.name
+        and states[0] == states[1]
+        and all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+    )
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -34,7 +33,7 @@ from step1x_edit.training.methods.readiness import check_methods
 from step1x_edit.training.methods.schedules import rate_share
 from step1x_edit.training.pairs import open_pairs
 from step1x_edit.training.run.contract import Trainee
-from step1x_edit.training.run.folder import begin_run
+from step1x_edit.training.run.folder import begin_run, keep_hashes
 from step1x_edit.training.run.loop import Loop, Periodic
 from step1x_edit.training.run.previews import build_previews
 from step1x_edit.training.run.watching import RunOutcome, Watcher
@@ -80,12 +79,15 @@ def run_training(
     watcher = (watcher if accelerator.is_main_process else None) or Watcher()
     with _only_writer(folder, accelerator):
         ground = _Ground.of(config, method, accelerator)
+        if accelerator.is_main_process:
+            where = {"device": accelerator.device.type, "processes": accelerator.num_processes}
+            begin_run(folder, config, method=method, **where)
         examples = _cached(ground, folder, watcher)
         watcher.phase(f"loading the transformer of {ground.release.id}")
         transformer, learning = _network(ground)
         accelerate_training(transformer, config.run, tokens=_most_tokens(transformer, examples))
         if accelerator.is_main_process:
-            begin_run(folder, config, method=method, hashes=_hashes(ground, examples), **_where(accelerator))
+            keep_hashes(folder, _hashes(ground, examples))
         loop = Loop(
             _trainee(ground, transformer, learning, examples),
             run=config.run,
@@ -226,10 +228,6 @@ def _base_hash(ground: _Ground) -> str:
 def _hashes(ground: _Ground, examples: CachedExamples) -> dict[str, str]:
     data = hashlib.sha256(examples.table.keys).hexdigest()
     return {"transformer": _base_hash(ground), "examples": data}
-
-
-def _where(accelerator: Accelerator) -> dict[str, Any]:
-    return {"device": accelerator.device.type, "processes": accelerator.num_processes}
 
 
 def _previews(

@@ -20,7 +20,7 @@ from step1x_edit.store.shard import written_whole
 from step1x_edit.training.config import Method, TrainingConfig
 from step1x_edit.training.run.toml_text import toml_text
 
-__all__ = ["CONFIG", "RECORD", "begin_run"]
+__all__ = ["CONFIG", "RECORD", "begin_run", "keep_hashes"]
 
 CONFIG = "config.toml"
 RECORD = "run.json"
@@ -45,40 +45,57 @@ FREE = {
 """Settings that may change between two starts of a run: how long, what is kept, and how, but not what, is computed."""
 
 
-def begin_run(
-    folder: Path, config: TrainingConfig, *, method: Method, hashes: Mapping[str, str], device: str, processes: int
-) -> None:
+def begin_run(folder: Path, config: TrainingConfig, *, method: Method, device: str, processes: int) -> None:
     """Begin a run in a folder, or take up the one that is there.
 
     Args:
         folder: Of the run.
         config: The whole configuration.
         method: What is trained.
-        hashes: Of weights and data, by name.
         device: Where it is computed.
         processes: How many.
 
     Raises:
-        RequestError: The folder holds a run of other settings, weights or data.
+        RequestError: The folder holds a run of other settings.
         DataError: The disk is full.
     """
-    fixed = {"method": method, **config.model_dump(mode="json", exclude=FREE), "hashes": dict(hashes)}  # pyright: ignore[reportArgumentType]
-    before = _record(folder)
-    if before is not None:
-        _require_same(folder, before["fixed"], json.loads(json.dumps(fixed)))
-    starts = [*(before["starts"] if before else ()), _start(device, processes)]
-    with written_whole(folder / RECORD) as part:
-        part.write_text(json.dumps({"fixed": fixed, "starts": starts}, indent=2, ensure_ascii=False), encoding="utf-8")
+    told = config.model_dump(mode="json", exclude=FREE)  # pyright: ignore[reportArgumentType] - nested as pydantic wants
+    fixed = {"method": method, **told}
+    record = _record(folder)
+    _require_same(folder, record.get("fixed", fixed), fixed)
+    starts = [*record.get("starts", ()), _start(device, processes)]
+    _write(folder, {**record, "fixed": fixed, "starts": starts})
     with written_whole(folder / CONFIG) as part:
         part.write_text(toml_text(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
 
 
-def _record(folder: Path) -> dict[str, Any] | None:
+def keep_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Keep what the weights and the data of a run are, or see that they are still the same.
+
+    Args:
+        folder: Of a run that was begun.
+        hashes: By name.
+
+    Raises:
+        RequestError: They are others.
+        DataError: The disk is full.
+    """
+    record = _record(folder)
+    _require_same(folder, {"hashes": record.get("hashes", hashes)}, {"hashes": dict(hashes)})
+    _write(folder, {**record, "hashes": dict(hashes)})
+
+
+def _write(folder: Path, record: Mapping[str, Any]) -> None:
+    with written_whole(folder / RECORD) as part:
+        part.write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
+        return {}
     except ValueError as error:
         raise RequestError(
             given=f"{path}, which cannot be read ({error})",
@@ -92,8 +109,8 @@ def _require_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any
     if different:
         told = ", ".join(f"{name} was {_brief(old)} and is {_brief(new)}" for name, old, new in different[:3])
         raise RequestError(
-            given=f"the folder {folder}, which holds a run with other settings: {told}",
-            expected="the same settings, but for its length and what is kept",
+            given=f"the folder {folder}, which holds another run: {told}",
+            expected="the same settings, weights and data; only its length and what is kept may change",
             remedy="Restore them to go on, or choose another folder for a new run.",
         )
 

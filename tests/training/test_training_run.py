@@ -18,7 +18,7 @@ import pytest
 import torch
 from drawn_examples import DrawnBatches, DrawnDeal
 from safetensors.torch import load_file
-from toy_runs import Ears, toy_loop, toy_run
+from toy_runs import Ears, same_end, toy_loop, toy_run
 
 from step1x_edit.errors import CheckpointError, DataError, NumericalError
 from step1x_edit.training.config import OptimizerConfig
@@ -36,22 +36,6 @@ def program(folder: Path, *launcher: str, **options: object) -> int:
     command = [sys.executable, *launcher, str(PROGRAM), str(folder), json.dumps(options)]
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False).returncode
-
-
-def same_end(one: Path, other: Path) -> bool:
-    """Whether the last checkpoints agree to the bit: weights, optimiser, running mean, random states, place in the data."""
-    first, second = (max((folder / "checkpoints").glob("step-*")) for folder in (one, other))
-    states = [json.loads((place / "state.json").read_text()) for place in (first, second)]
-    for state in states:
-        del state["seconds"]
-        for process in state["random"]:
-            del process["python"]  # The shape checks of the tests draw from it.
-    names = ("trained.safetensors", "state.safetensors")
-    return (
-        first.name == second.name
-        and states[0] == states[1]
-        and all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
-    )
 
 
 @pytest.fixture(scope="module")
