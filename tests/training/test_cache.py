@@ -27,6 +27,7 @@ from step1x_edit.presets.releases import find_release
 from step1x_edit.sampling.packing import pack_latents
 from step1x_edit.store.lock import locked
 from step1x_edit.training.cache import EncodingParts, ReleaseEncoders, fill_cache, release_encoders
+from step1x_edit.training.cache.shard import Shard
 from step1x_edit.training.config import SourceConfig
 from step1x_edit.training.dealing import CachedBatches
 from step1x_edit.training.pairs import PairSource, open_pairs
@@ -321,6 +322,16 @@ def test_a_pair_that_cannot_be_trained_on_stops_with_its_name(tmp_path, spoil, s
     with pytest.raises(DataError, match=said) as caught:
         filled(tmp_path, sources_of(folder), encoders_of(tiny_pipeline("nano")))
     assert "pair '0'" in str(caught.value)
+
+
+def test_what_was_encoded_before_a_broken_pair_stays(tmp_path):
+    folder = write_folder(tmp_path / "pairs", 4)
+    broken = folder / "target" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:-200])
+    with pytest.raises(DataError, match="the target of pair '2'"):
+        filled(tmp_path, sources_of(folder), encoders_of(tiny_pipeline("nano")), batch=1)
+    (shard,) = (tmp_path / "cache" / "tiny").glob("*.safetensors")
+    assert len(Shard(shard)) == 4
 
 
 def test_a_reference_of_the_same_shape_is_brought_to_the_targets_size(tmp_path):

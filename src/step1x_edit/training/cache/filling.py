@@ -11,21 +11,21 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from step1x_edit.errors import DataError
-from step1x_edit.pipeline.geometry import WorkingFrame
 from step1x_edit.store.lock import locked
-from step1x_edit.training.buckets import frame_of, framed
-from step1x_edit.training.cache.encoders import EncodingParts, ReleaseEncoders
+from step1x_edit.training.buckets import framed
+from step1x_edit.training.cache.encoders import ReleaseEncoders
 from step1x_edit.training.cache.encoding import WantedPair, encode_pairs
 from step1x_edit.training.cache.examples import SUFFIX, CachedExamples, CacheIndex
-from step1x_edit.training.cache.shard import KEY_BYTES, KeyedExample, write_shard
-from step1x_edit.training.pairs.pair import Language, PairContent, PairFacts, PairSource
+from step1x_edit.training.cache.shard import KeyedExample, write_shard
+from step1x_edit.training.cache.wanting import MissingPair, want
+from step1x_edit.training.pairs.pair import Language, PairSource
 
 __all__ = ["LARGEST_SHARD", "CacheProgress", "fill_cache"]
 
@@ -46,26 +46,6 @@ class CacheProgress:
     """Pairs."""
     seconds_left: float | None = None
     """At the speed so far, once something is encoded."""
-
-
-@dataclass(slots=True)
-class _Missing:
-    """A pair of which some instructions are not in the cache."""
-
-    source: int
-    index: int
-    frame: WorkingFrame
-    content: PairContent
-    keys: dict[Language, bytes] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """The examples of a run, in order."""
-
-    keys: list[bytes] = field(default_factory=list)
-    sources: list[int] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
 
 
 def fill_cache(
@@ -99,115 +79,87 @@ def fill_cache(
     """
     home = folder / encoders.hash
     index = CacheIndex(home)
-    wanted, missing = _wanted(sources, index, size_level, tuple(languages), report)
-    if missing:
+    total = sum(len(source) for source in sources)
+
+    def looked_at(done: int) -> None:
+        report(CacheProgress(stage="reading", done=done, total=total))
+
+    wanted = want(sources, index, size_level=size_level, languages=languages, report=looked_at)
+    if wanted.missing:
+        batches = _batches(wanted.missing, sources, size_level=size_level, batch=batch)
         with locked(home):
-            _encode(missing, sources, home, encoders, size_level, batch, report, largest_shard)
+            _encode(batches, _Pending(home, largest_shard), encoders, len(wanted.missing), batch, report)
         _free()
         index = CacheIndex(home)
     return CachedExamples(index, wanted.keys, wanted.sources, wanted.names)
 
 
-def _wanted(
-    sources: Sequence[PairSource],
-    index: CacheIndex,
-    size_level: int,
-    languages: tuple[Language, ...],
-    report: Callable[[CacheProgress], None],
-) -> tuple[_Wanted, list[_Missing]]:
-    """Return every example that is asked for, and the pairs that are not whole in the cache."""
-    wanted, missing, awaited = _Wanted(), [], set()
-    total, done = sum(len(source) for source in sources), 0
-    for number, source in enumerate(sources):
-        for pair in range(len(source)):
-            facts, content = source.facts(pair), source.content(pair)
-            frame = frame_of(facts.target_size, size_level=size_level, has_reference=facts.has_reference)
-            absent = _Missing(number, pair, frame, content)
-            for language, instruction in _instructions(facts, languages).items():
-                key = _key(content, frame, instruction)
-                wanted.keys.append(key)
-                wanted.sources.append(number)
-                wanted.names.append(f"{facts.origin} ({language})")
-                if key not in index and key not in awaited:
-                    absent.keys[language] = key
-                    awaited.add(key)
-            if absent.keys:
-                missing.append(absent)
-            done += 1
-            report(CacheProgress(stage="reading", done=done, total=total))
-    return wanted, missing
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Pairs that are encoded together."""
 
-
-def _instructions(facts: PairFacts, languages: tuple[Language, ...]) -> dict[Language, str]:
-    chosen: dict[Language, str] = {
-        language: facts.instructions[language] for language in languages if facts.instructions.get(language)
-    }
-    if not chosen:
-        raise DataError(
-            given=f"{facts.origin} without an instruction ({', '.join(languages)})",
-            expected="one in a language that is trained",
-            remedy="Write one, or take the pair out; `step1x train check` lists all such pairs.",
-        )
-    return chosen
-
-
-def _key(content: PairContent, frame: WorkingFrame, instruction: str) -> bytes:
-    told = repr((content.reference, content.target, content.mask, frame.content, frame.canvas, instruction))
-    return hashlib.blake2b(told.encode(), digest_size=KEY_BYTES).digest()
+    pairs: list[WantedPair]
+    keys: list[dict[Language, bytes]]
+    grid: tuple[tuple[int, int], bool]
+    """Canvas, and whether there is a reference image."""
 
 
 def _encode(
-    missing: Sequence[_Missing],
-    sources: Sequence[PairSource],
-    home: Path,
+    batches: Iterator[_Batch],
+    pending: _Pending,
     encoders: ReleaseEncoders,
-    size_level: int,
+    total: int,
     batch: int,
     report: Callable[[CacheProgress], None],
-    largest: int,
 ) -> None:
-    for left_over in home.glob(".*.part"):  # of a run that was killed
-        left_over.unlink()
-    report(CacheProgress(stage="encoding", done=0, total=len(missing)))
+    report(CacheProgress(stage="encoding", done=0, total=total))
     parts, done, began = encoders.load(), 0, time.monotonic()
-    for group in _by_grid(missing):
-        pending = _Pending(home, largest)
-        for first in range(0, len(group), batch):
-            chosen = group[first : first + batch]
-            pending.add(_encoded(chosen, sources, parts, size_level, batch))
-            done += len(chosen)
-            left = (time.monotonic() - began) / done * (len(missing) - done)
-            report(CacheProgress(stage="encoding", done=done, total=len(missing), seconds_left=left))
+    try:
+        for one in _one_ahead(batches):
+            encoded = encode_pairs(one.pairs, parts, batch=batch)
+            examples = [
+                KeyedExample(key, found[language])
+                for keys, found in zip(one.keys, encoded, strict=True)
+                for language, key in keys.items()
+            ]
+            pending.add(examples, one.grid)
+            done += len(one.pairs)
+            left = (time.monotonic() - began) / done * (total - done)
+            report(CacheProgress(stage="encoding", done=done, total=total, seconds_left=left))
+    finally:
+        # Also when a pair cannot be read, or the user stops: what is encoded stays.
         pending.write()
 
 
-def _by_grid(missing: Sequence[_Missing]) -> Iterator[list[_Missing]]:
-    """Yield the pairs that can share batches and shards, in the order of their sources."""
-    groups: dict[tuple[tuple[int, int], bool], list[_Missing]] = defaultdict(list)
+def _batches(
+    missing: Sequence[MissingPair], sources: Sequence[PairSource], *, size_level: int, batch: int
+) -> Iterator[_Batch]:
+    """Read pairs that can be encoded together, grid by grid, each grid's in the order of their sources."""
+    groups: dict[tuple[tuple[int, int], bool], list[MissingPair]] = defaultdict(list)
     for one in missing:
         groups[one.frame.canvas, one.content.reference is not None].append(one)
-    yield from groups.values()
+    for grid, group in groups.items():
+        for first in range(0, len(group), batch):
+            chosen = group[first : first + batch]
+            yield _Batch([_read(one, sources, size_level) for one in chosen], [one.keys for one in chosen], grid)
 
 
-def _encoded(
-    chosen: Sequence[_Missing], sources: Sequence[PairSource], parts: EncodingParts, size_level: int, batch: int
-) -> list[KeyedExample]:
-    wanted = []
-    for one in chosen:
-        pair = sources[one.source].pair(one.index)
-        wanted.append(
-            WantedPair(
-                pair=framed(pair, size_level=size_level),
-                content=one.content,
-                instructions={language: pair.instructions[language] for language in one.keys},
-            )
-        )
-    encoded = encode_pairs(wanted, parts, batch=batch)
-    return [
-        KeyedExample(key, examples[language])
-        for one, examples in zip(chosen, encoded, strict=True)
-        for language, key in one.keys.items()
-    ]
+def _read(one: MissingPair, sources: Sequence[PairSource], size_level: int) -> WantedPair:
+    pair = sources[one.source].pair(one.index)
+    return WantedPair(
+        pair=framed(pair, size_level=size_level),
+        content=one.content,
+        instructions={language: pair.instructions[language] for language in one.keys},
+    )
+
+
+def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Yield the same batches, while the next one is being read: decoding and the networks keep different parts busy."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
 
 
 class _Pending:
@@ -215,6 +167,9 @@ class _Pending:
 
     def __init__(self, home: Path, largest: int) -> None:
         self._home, self._largest = home, largest
+        for left_over in home.glob(".*.part"):  # of a run that was killed
+            left_over.unlink()
+        self._grid: object = None
         self._begin()
 
     def _begin(self) -> None:
@@ -222,11 +177,12 @@ class _Pending:
         self._sizes: dict[int, int] = {}
         self._since = time.monotonic()
 
-    def add(self, examples: Sequence[KeyedExample]) -> None:
-        """Take more in; write first where they would make the shard too large."""
+    def add(self, examples: Sequence[KeyedExample], grid: object) -> None:
+        """Take more in; write first where they would make the shard too large, or are of another grid."""
         sizes = {id(tensor): tensor.nbytes for one in examples for tensor in one.tensors()}
-        if self._examples and sum(self._sizes.values()) + sum(sizes.values()) > self._largest:
+        if grid != self._grid or sum(self._sizes.values()) + sum(sizes.values()) > self._largest:
             self.write()
+        self._grid = grid
         self._examples += examples
         self._sizes |= sizes
         if time.monotonic() - self._since > _LONGEST_WAIT:
