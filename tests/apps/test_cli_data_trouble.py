@@ -175,3 +175,12 @@ def test_ctrl_c_ends_a_build_with_one_sentence_and_the_same_command_goes_on(pool
     assert data(*words).exit_code == 0
     assert {path: path.read_bytes() for path in finished} == finished
     assert read_manifest(tmp_path / "out").attempts == 40
+
+
+def test_a_reader_that_leaves_early_ends_a_command_quietly() -> None:
+    process = subprocess.Popen([*STEP1X, "data", "setup", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait()
+    process.stderr.close()

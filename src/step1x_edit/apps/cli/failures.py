@@ -60,7 +60,8 @@ def reported(*, log: Path | None, debug: bool) -> Iterator[None]:
             _open_log(log)
         try:
             yield
-        except (typer.Exit, typer.Abort, typer.BadParameter):
+        # A pipe that its reader closed, as `| head` does, is typer's to end quietly.
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             say("step1x: Interrupted; nothing is left half done, and what is finished is kept.")
