@@ -15,9 +15,21 @@ from torch import Tensor, nn
 from step1x_edit.models.connector import Connector
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 
-__all__ = ["DOUBLE", "PADDED", "SIDE", "SINGLE", "VALID", "StockSlice", "build_ours", "build_stock", "random_weights"]
+__all__ = [
+    "DOUBLE",
+    "HEADS",
+    "PADDED",
+    "SIDE",
+    "SINGLE",
+    "VALID",
+    "StockSlice",
+    "build_ours",
+    "build_stock",
+    "random_weights",
+]
 
 DOUBLE, SINGLE = 2, 4
+HEADS, HEAD_WIDTH = 24, 128
 PADDED, VALID = 640, 345
 SIDE = 32
 """Token rows and columns; 512 x 512 pixels."""
@@ -61,11 +73,11 @@ def _mlp(width: int, dim: int) -> nn.Module:
     return EmbeddingMLP()
 
 
-def random_weights() -> dict[str, Tensor]:
-    """Return weights of the slice in bfloat16, the same each time."""
+def random_weights(heads: int = HEADS) -> dict[str, Tensor]:
+    """Return weights of the slice in bfloat16, the same each time; with fewer heads all but the connector is narrower."""
     torch.manual_seed(0)
     with torch.device("meta"):
-        shapes = {name: value.shape for name, value in _empty_ours().state_dict().items()}
+        shapes = {name: value.shape for name, value in _empty_ours(heads).state_dict().items()}
     return {
         name: torch.ones(shape, dtype=torch.bfloat16)
         if name.endswith(("norm_q.weight", "norm_k.weight", "norm1.weight", "norm2.weight"))
@@ -77,7 +89,7 @@ def random_weights() -> dict[str, Tensor]:
 def build_ours(weights: dict[str, Tensor]) -> Step1XEditTransformer2DModel:
     """Return our network on these weights, which are not copied."""
     with torch.device("meta"):
-        network = _empty_ours()
+        network = _empty_ours(_heads(weights))
     network.load_state_dict(weights, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -85,10 +97,15 @@ def build_ours(weights: dict[str, Tensor]) -> Step1XEditTransformer2DModel:
 def build_stock(weights: dict[str, Tensor]) -> StockSlice:
     """Return the stock modules on these weights, which are not copied."""
     with torch.device("meta"):
-        network = StockSlice(3072, 24)
+        heads = _heads(weights)
+        network = StockSlice(heads * HEAD_WIDTH, heads)
     network.load_state_dict(weights, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _empty_ours() -> Step1XEditTransformer2DModel:
-    return Step1XEditTransformer2DModel(num_layers=DOUBLE, num_single_layers=SINGLE)
+def _empty_ours(heads: int) -> Step1XEditTransformer2DModel:
+    return Step1XEditTransformer2DModel(num_layers=DOUBLE, num_single_layers=SINGLE, num_attention_heads=heads)
+
+
+def _heads(weights: dict[str, Tensor]) -> int:
+    return len(weights["x_embedder.bias"]) // HEAD_WIDTH
