@@ -70,12 +70,12 @@ def test_the_velocity_stays_near_the_one_of_full_weights(network, base):
 @pytest.mark.parametrize("base", ERRORS)
 def test_the_weights_take_the_bytes_that_were_measured(network, base):
     needs(base)
-    stored = store_base(network, base)
+    stored = store_base(network, base, device=torch.device("cpu"))
     inside = [name for name, value in network.named_modules() if isinstance(value, torch.nn.Linear)]
     assert stored.bytes_after == stored_bytes(network) and stored.bytes_before == 4 * 558_128
     assert stored.layers == (sum("block" in name or "connector" in name for name in inside) if BITS[base] < 16 else 0)
-    # Toy rows are short, so their scales weigh; embedders and biases stay in bf16.
-    assert BITS[base] / 32 <= stored.bytes_after / stored.bytes_before < BITS[base] / 32 * 1.45
+    # Toy matrices are small, so scales and tables weigh; embedders and biases stay in bf16.
+    assert BITS[base] / 32 <= stored.bytes_after / stored.bytes_before < BITS[base] / 32 * 1.6
 
 
 @pytest.mark.parametrize("autocast", [False, True])

@@ -41,7 +41,11 @@ class StoredWeights:
 
 
 def store_base(
-    transformer: Step1XEditTransformer2DModel, base: Base, *, compute_dtype: torch.dtype = torch.bfloat16
+    transformer: Step1XEditTransformer2DModel,
+    base: Base,
+    *,
+    compute_dtype: torch.dtype = torch.bfloat16,
+    device: torch.device | None = None,
 ) -> StoredWeights:
     """Freeze a network and store its weights in the asked form; do it before adapters are added.
 
@@ -49,6 +53,8 @@ def store_base(
         transformer: The network; it is changed in place, layer by layer.
         base: Stored form. bf16 and fp32 cast everything.
         compute_dtype: Type of activations and of what stays unquantised under fp8, int8 and nf4.
+        device: Where the network goes. It gets there layer by layer, each quantised on arrival, so that a network that fits
+            in few bits is never there in 16.
 
     Returns:
         Bytes of all weights before and after.
@@ -61,10 +67,11 @@ def store_base(
     transformer.requires_grad_(False)
     layers = 0
     if base in _WHOLE:
-        _cast(transformer, _WHOLE[base])
+        _move(transformer, dtype=_WHOLE[base], device=device)
     else:
-        _cast(transformer, compute_dtype)
-        layers = _STORES[base](transformer)
+        _move(transformer, dtype=compute_dtype)
+        layers = _STORES[base](transformer, device)
+        _move(transformer, device=device)
         _require_use(transformer, base)
     stored = StoredWeights(base=base, layers=layers, bytes_before=before, bytes_after=stored_bytes(transformer))
     log.info("base %s: %.2f GiB of weights", base, stored.bytes_after / 2**30)
@@ -81,44 +88,48 @@ def _bytes(tensor: Tensor) -> int:
     if parts is not None:  # torchao's values and scales
         return sum(_bytes(getattr(tensor, name)) for name in parts()[0])
     size = tensor.numel() * tensor.element_size()
-    state = getattr(tensor, "quant_state", None)  # bitsandbytes' scales and table of values
-    return size + (sum(_bytes(part) for part in (state.absmax, state.code)) if state is not None else 0)
+    state = getattr(tensor, "quant_state", None)
+    while state is not None:  # bitsandbytes stores the scales' own scales too.
+        size += _bytes(state.absmax) + _bytes(state.code)
+        state = state.state2
+    return size
 
 
-def _cast(transformer: nn.Module, dtype: torch.dtype) -> None:
-    nn.Module.to(transformer, dtype)  # diffusers' own ``to`` warns of modules to keep in fp32 even where there are none
+def _move(network: nn.Module, *, dtype: torch.dtype | None = None, device: torch.device | None = None) -> None:
+    # diffusers' own ``to`` warns of modules to keep in fp32 even where there are none.
+    nn.Module.to(network, device=device, dtype=dtype)
 
 
 def _is_stored(module: nn.Module, name: str) -> bool:
     return isinstance(module, nn.Linear) and name.startswith(_STORED)
 
 
-def _store_fp8(transformer: nn.Module) -> int:
-    return _store_torchao(transformer, "Float8WeightOnlyConfig")
+def _store_fp8(transformer: nn.Module, device: torch.device | None) -> int:
+    return _store_torchao(transformer, device, "Float8WeightOnlyConfig")
 
 
-def _store_int8(transformer: nn.Module) -> int:
-    return _store_torchao(transformer, "Int8WeightOnlyConfig")
+def _store_int8(transformer: nn.Module, device: torch.device | None) -> int:
+    return _store_torchao(transformer, device, "Int8WeightOnlyConfig")
 
 
-def _store_torchao(transformer: nn.Module, form: str) -> int:
+def _store_torchao(transformer: nn.Module, device: torch.device | None, form: str) -> int:
     library = training_package("torchao.quantization")
-    library.quantize_(transformer, getattr(library, form)(), filter_fn=_is_stored)
+    library.quantize_(transformer, getattr(library, form)(), filter_fn=_is_stored, device=device)
     return sum(_is_stored(module, name) for name, module in transformer.named_modules())
 
 
-def _store_nf4(transformer: nn.Module) -> int:
+def _store_nf4(transformer: nn.Module, device: torch.device | None) -> int:
     library = training_package("bitsandbytes")
     layers = [(name, module) for name, module in transformer.named_modules() if _is_stored(module, name)]
     for name, layer in layers:
         parent, _, leaf = name.rpartition(".")
-        setattr(transformer.get_submodule(parent), leaf, _four_bits(library, layer))
+        setattr(transformer.get_submodule(parent), leaf, _four_bits(library, layer, device))
     # peft asks the network, not the layer, whether to look for four bits.
     transformer.is_loaded_in_4bit = True  # pyright: ignore[reportArgumentType] - a flag, not a module
     return len(layers)
 
 
-def _four_bits(library: Any, layer: nn.Module) -> nn.Module:
+def _four_bits(library: Any, layer: nn.Module, device: torch.device | None) -> nn.Module:
     assert isinstance(layer, nn.Linear)
     weight = layer.weight
     stored = library.nn.Linear4bit(
@@ -131,10 +142,14 @@ def _four_bits(library: Any, layer: nn.Module) -> nn.Module:
     )
     stored.weight = library.nn.Params4bit(weight.detach(), requires_grad=False, quant_type="nf4", module=stored)
     stored.bias = layer.bias
-    return stored.to(weight.device)
+    return stored.to(device or weight.device)
 
 
-_STORES: dict[str, Callable[[nn.Module], int]] = {"fp8": _store_fp8, "int8": _store_int8, "nf4": _store_nf4}
+_STORES: dict[str, Callable[[nn.Module, torch.device | None], int]] = {
+    "fp8": _store_fp8,
+    "int8": _store_int8,
+    "nf4": _store_nf4,
+}
 
 
 def _require_use(transformer: nn.Module, base: Base) -> None:

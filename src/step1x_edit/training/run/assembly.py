@@ -156,10 +156,10 @@ def _network(ground: _Ground) -> tuple[Step1XEditTransformer2DModel, list[NamedP
     model = ground.config.model
     dtype = full_dtype(model.base) if ground.method == "full" else _stored_dtype(model.base)
     transformer = load_transformer(ground.places.transformer, release=ground.release.id, dtype=dtype)
-    nn.Module.to(transformer, ground.accelerator.device)
     if ground.method == "full":
+        nn.Module.to(transformer, ground.accelerator.device)
         return transformer, train_parts(transformer, model)
-    store_base(transformer, model.base)
+    store_base(transformer, model.base, device=ground.accelerator.device)
     seed = ground.config.run.seed
     return transformer, add_adapters(transformer, ground.config.lora, train=model.train, seed=seed)
 
