@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
 from step1x_edit.benchmark.suites import open_suite
+from step1x_edit.measures.hashing import hamming_distance, perceptual_hash
 
-PAIRS, HELD_OUT = 40, 4
+PAIRS, HELD_OUT, NEAR_BITS = 40, 4, 4
 INSTRUCTION = "turn it into a risograph print"
 INSTRUCTION_ZH = "变成孔版印刷画"
 MOUNTAIN = "66268e7b48f8854d"
@@ -28,6 +31,7 @@ TEAL, CORAL, PAPER = (0, 84, 98), (250, 96, 84), (252, 242, 214)
 """Inks of the dark, the middle and the light third."""
 CUTS, SOFTNESS = (0.34, 0.62), 0.03
 SMOOTHING_PX = 1.5
+Rgb = UInt8[np.ndarray, "height width 3"]
 
 
 def risograph(picture: Image.Image) -> Image.Image:
@@ -40,6 +44,16 @@ def risograph(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
 
 
+def unlike(pictures: Sequence[Rgb]) -> list[Rgb]:
+    """Return the pictures without near copies of earlier ones."""
+    kept: dict[str, Rgb] = {}
+    for pixels in pictures:
+        seen_as = perceptual_hash(pixels)
+        if all(hamming_distance(seen_as, other) > NEAR_BITS for other in kept):
+            kept[seen_as] = pixels
+    return list(kept.values())
+
+
 def main() -> None:
     """Write ``reference/``, ``target/``, ``held-out/`` and the table that names the pairs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -49,7 +63,9 @@ def main() -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     cases = open_suite("mini-ci").cases
     others = [case for case in cases if MOUNTAIN not in case.record.provenance.sources]
-    pictures = [case.reference for case in others] + [case.target for case in others]
+    references = [case.reference for case in others]
+    mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in references]
+    pictures = unlike([*references, *(case.target for case in others), *mirrored])
     lines = []
     for number, pixels in enumerate(pictures[:PAIRS], start=1):
         picture, names = Image.fromarray(pixels), {kind: f"{kind}/{number:02}.png" for kind in ("reference", "target")}
