@@ -59,7 +59,8 @@ def killed_seconds(command: list[str], folder: Path, *, start: float, calm: floa
     while kills < KILLS:
         with started(command, folder) as run:
             try:
-                run.wait(timeout=chance.uniform(0, start + 1.5 * (calm - start) / KILLS))
+                code = run.wait(timeout=chance.uniform(0, start + 1.2 * (calm - start) / KILLS))
+                assert code == 0, "a piece failed"
                 break
             except subprocess.TimeoutExpired:
                 os.killpg(run.pid, signal.SIGKILL)
@@ -72,4 +73,4 @@ def killed_seconds(command: list[str], folder: Path, *, start: float, calm: floa
 def started(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     """Start a build in a process group of its own."""
     silent = subprocess.DEVNULL
-    return subprocess.Popen([*command, str(folder)], start_new_session=True, stdout=silent, stderr=silent)
+    return subprocess.Popen([*command, str(folder)], start_new_session=True, stdout=silent)
