@@ -18,6 +18,7 @@ from typing import Literal
 
 import torch
 
+from step1x_edit.errors import DataError
 from step1x_edit.store.lock import locked
 from step1x_edit.training.buckets import framed
 from step1x_edit.training.cache.encoders import ReleaseEncoders
@@ -146,8 +147,15 @@ def _batches(
 
 def _read(one: MissingPair, sources: Sequence[PairSource], size_level: int) -> WantedPair:
     pair = sources[one.source].pair(one.index)
+    placed = framed(pair, size_level=size_level)
+    if placed.frame != one.frame:
+        raise DataError(
+            given=f"{pair.origin}, whose target is of another size than its head says",
+            expected="a picture that stays as it is while it is read",
+            remedy="Save it again upright, without EXIF.",
+        )
     return WantedPair(
-        pair=framed(pair, size_level=size_level),
+        pair=placed,
         content=one.content,
         instructions={language: pair.instructions[language] for language in one.keys},
     )

@@ -20,6 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 """Ends of file names that are looked for where a convention says only the stem."""
 Stored = Path | bytes
 _ORIENTATION_TAG = 0x0112
+_EXIF = {"exif", "Raw profile type exif"}
 _LYING = {5, 6, 7, 8}
 """EXIF orientations whose width and height change places."""
 _MASKED_ABOVE = 127
@@ -62,7 +63,9 @@ def picture_size(stored: Stored, *, what: str) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(stored) if isinstance(stored, bytes) else stored) as picture:
             width, height = picture.size
-            return (height, width) if picture.getexif().get(_ORIENTATION_TAG) in _LYING else (width, height)
+            # Asked for EXIF that it has not met yet, Pillow decodes a whole PNG in search of it.
+            turned = _EXIF & picture.info.keys() and picture.getexif().get(_ORIENTATION_TAG) in _LYING
+            return (height, width) if turned else (width, height)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UnreadablePicture(
             given=f"{what}, whose head cannot be read ({' '.join(str(error).split())[:100]})",
