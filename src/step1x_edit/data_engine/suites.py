@@ -100,9 +100,9 @@ def build_suite(
     )
     triplets, rejections = _attempts(plan, settings, Hire(pool=pool, settings=settings, parts=parts), progress)
     attempts = len(triplets) + len(rejections)
-    open_store(
-        folder, settings=settings.told(), pipeline_version=__version__, attempts=attempts, shard_attempts=attempts
-    )
+    # Settings at their defaults are left out: a suite stays the same suite when runs learn a new one.
+    told = settings.model_dump(mode="json", exclude_defaults=True)
+    open_store(folder, settings=told, pipeline_version=__version__, attempts=attempts, shard_attempts=attempts)
     shard = Shard(
         number=0,
         first_attempt=0,

@@ -26,6 +26,9 @@ from step1x_edit.schema.score import RunSettings, TaskSummary
 
 __all__ = ["BenchOrder", "run_bench"]
 
+TABLE_WIDTH = 128
+"""Columns of text that the table takes; a file or a pipe has room for them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOrder:
@@ -69,6 +72,8 @@ def run_bench(order: BenchOrder) -> None:
     }
     write_whole(order.out / "scores.json", (json.dumps(figures, ensure_ascii=False, indent=1) + "\n").encode())
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, TABLE_WIDTH)
     console.print(_table(summaries, title=f"{order.editor} on {suite.name} ({order.language})"))
     console.print(f"report: {order.out / 'report.html'}", soft_wrap=True)
 
