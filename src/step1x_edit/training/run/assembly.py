@@ -73,6 +73,8 @@ def run_training(
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     accelerator = Accelerator(
+        # Asked for by name, or several processes on a CPU would each take themselves for the only one.
+        cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=config.run.accumulate,
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
