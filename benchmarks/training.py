@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -140,7 +141,11 @@ class Side:
         options = [f"--threads={given.threads}", f"--checkpointing={given.checkpointing}", f"--heads={given.heads}"]
         options += [f"--{name}" for name in ("compile", "keep-all") if getattr(given, name.replace("-", "_"))]
         command = [sys.executable, __file__, f"--side={name}", *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Freed tensors go back to the system at once on both sides, so that the peak is of tensors, not of what glibc keeps.
+        environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         self.steps: list[dict[str, float]] = []
 
     def step(self, number: int) -> dict[str, float]:
