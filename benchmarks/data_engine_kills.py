@@ -59,7 +59,7 @@ def killed_seconds(command: list[str], folder: Path, *, start: float, calm: floa
     while kills < KILLS:
         with started(command, folder) as run:
             try:
-                code = run.wait(timeout=chance.uniform(0, start + 1.2 * (calm - start) / KILLS))
+                code = run.wait(timeout=chance.uniform(0, start + 0.8 * (calm - start) / KILLS))
                 assert code == 0, "a piece failed"
                 break
             except subprocess.TimeoutExpired:
