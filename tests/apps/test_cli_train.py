@@ -1,5 +1,6 @@
 """``step1x train`` driven whole: config, plan, pairs, run, stop, going on, and the adapter in a later edit."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -14,6 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from step1x_edit.apps.cli import app
+from step1x_edit.apps.cli.train.suite import table_of
+from step1x_edit.benchmark.suites import open_suite
 from step1x_edit.pipeline.editor import Editor
 from step1x_edit.presets.training import training_presets
 
@@ -154,3 +157,16 @@ def test_presets_are_listed_with_memory_and_time():
     answer = step1x("train", "presets")
     assert answer.exit_code == 0
     assert all(name in answer.stdout for name in training_presets())
+
+
+def test_a_suites_table_can_be_asked_for_and_an_unknown_suite_is_refused_before_anything_is_loaded(config, tmp_path):
+    answer = step1x("train", "lora", config, "--out", tmp_path / "run", "--set", "validation.suite=nowhere")
+    assert answer.exit_code != 0
+    assert "nowhere" in answer.stderr
+    assert not (tmp_path / "run").exists()
+    suite = open_suite("mini-ci")
+    small = dataclasses.replace(suite, cases=suite.cases[:2])
+    editor = Editor.from_release("nano", dtype="float32")
+    table = table_of(small, editor, tmp_path / "suite")
+    assert "all tasks alike" in table
+    assert len(table.splitlines()) >= 3

@@ -8,13 +8,13 @@ from step1x_edit.benchmark.editors import ReleaseEditor
 from step1x_edit.benchmark.recognition import Recogniser
 from step1x_edit.benchmark.running import run_suite
 from step1x_edit.benchmark.scoring import score_case, summarise
-from step1x_edit.benchmark.suites import open_suite
+from step1x_edit.benchmark.suites import Suite, open_suite
 from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.pipeline.editor import Editor
 from step1x_edit.schema.score import TaskSummary
 from step1x_edit.training.validation import SuiteTable
 
-__all__ = ["suite_table"]
+__all__ = ["suite_table", "table_of"]
 
 _HEADS = ("task", "cases", "gain", "median", "dB outside")
 
@@ -28,17 +28,19 @@ def suite_table(name: str) -> SuiteTable:
     Raises:
         DataError: There is no such suite.
     """
+    suite = open_suite(name)
+    return lambda editor, folder: table_of(suite, editor, folder)
+
+
+def table_of(suite: Suite, editor: Editor, folder: Path) -> str:
+    """Run a suite in English and return its scores as plain text; the pictures stay in the folder."""
     from step1x_edit.apps.settings import read_settings
 
-    suite, experts = open_suite(name), EmbeddedExperts(read_settings().parts)
+    experts = EmbeddedExperts(read_settings().parts)
     recogniser = Recogniser(experts)
-
-    def run(editor: Editor, folder: Path) -> str:
-        judged = ReleaseEditor(editor, name="this run", version=folder.name, preset="balanced")
-        scores = [score_case(one, experts, recogniser) for one in run_suite(suite, judged, folder, language="en", seed=0)]
-        return _as_text(summarise(scores))
-
-    return run
+    judged = ReleaseEditor(editor, name="this run", version=folder.name, preset="balanced")
+    scores = [score_case(one, experts, recogniser) for one in run_suite(suite, judged, folder, language="en", seed=0)]
+    return _as_text(summarise(scores))
 
 
 def _as_text(summaries: tuple[TaskSummary, ...]) -> str:
