@@ -13,7 +13,7 @@ from step1x_edit.models.conditioner import Conditioning
 from step1x_edit.presets.releases import find_release
 from step1x_edit.training.batching import assemble_batch
 from step1x_edit.training.config import ObjectiveConfig
-from step1x_edit.training.draws import StepSeed, draw_dropped, draw_flow
+from step1x_edit.training.draws import StepSeed, draw_flow
 from step1x_edit.training.examples import Batch, EncodedExample
 from step1x_edit.training.step import flow_step_loss, image_positions
 
@@ -287,14 +287,6 @@ def test_a_dropped_instruction_gives_way_to_the_releases_unconditional_form():
     assert torch.equal(batch.reference[0], first.reference)
     assert torch.equal(batch.changed, torch.stack([torch.zeros(TOKENS), torch.ones(TOKENS)]))
     assert assemble_batch([example(1, reference=False)], dropped=[False]).reference is None
-
-
-def test_instructions_are_dropped_at_their_rate_and_the_same_ones_each_time():
-    dropped = draw_dropped(seed_of(*range(1000)), 0.1)
-    assert 60 < sum(dropped) < 140
-    assert dropped[500:] == draw_dropped(seed_of(*range(500, 1000)), 0.1)
-    assert not any(draw_dropped(seed_of(*range(50)), 0.0))
-    assert all(draw_dropped(seed_of(*range(50)), 1.0))
 
 
 @pytest.mark.parametrize("other", [{"reference": False}, {"rows": 4}])

@@ -19,7 +19,7 @@ def assemble_batch(examples: Sequence[EncodedExample], *, dropped: Sequence[bool
 
     Args:
         examples: Examples of one token grid, all with a reference image or all without.
-        dropped: For each example whether its instruction goes (:func:`step1x_edit.training.draws.draw_dropped`).
+        dropped: For each example whether its instruction goes (the sampler decides).
 
     Raises:
         DataError: The examples' grids differ, or only some have a reference image.

@@ -1,4 +1,4 @@
-"""What chance decides in a step: times, noise, dropped instructions, positions, each from its own generator.
+"""What chance decides in a step: times, noise, positions, each from its own generator.
 
 An example's draws follow from the run's seed, the step and the example's number in the global batch. So one process and
 several draw the same, and a resumed run draws what the interrupted one would have drawn, with no state to keep.
@@ -16,7 +16,7 @@ from torch import Tensor
 from step1x_edit.training.config import ObjectiveConfig
 from step1x_edit.training.objective import sample_times
 
-__all__ = ["FlowDraws", "StepSeed", "draw_dropped", "draw_flow", "draw_moves"]
+__all__ = ["FlowDraws", "StepSeed", "draw_flow", "draw_moves"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +63,6 @@ def draw_flow(seed: StepSeed, objective: ObjectiveConfig, *, tokens: int, channe
         times.append(_time(objective, tokens, generator))
         noise.append(torch.randn(tokens, channels, generator=generator))
     return FlowDraws(times=torch.cat(times), noise=torch.stack(noise))
-
-
-def draw_dropped(seed: StepSeed, share: float) -> tuple[bool, ...]:
-    """Decide for each example whether it gets the unconditional form instead of its instruction.
-
-    Args:
-        seed: Where the batch stands.
-        share: Probability, 0..1.
-    """
-    generators = [seed.of_example(index, "instruction") for index in range(len(seed.numbers))]
-    return tuple(float(torch.rand((), generator=generator)) < share for generator in generators)
 
 
 def draw_moves(seed: StepSeed, furthest: int) -> Float[Tensor, " 2"]:

@@ -65,6 +65,7 @@ def carry_out(order: TrainOrder, *, dry_run: bool) -> None:
 
 def _train(order: TrainOrder, config: TrainingConfig) -> None:
     import typer
+    from accelerate import PartialState
 
     from step1x_edit.apps.cli.stopping import stoppable
     from step1x_edit.apps.cli.train.suite import suite_table
@@ -86,7 +87,8 @@ def _train(order: TrainOrder, config: TrainingConfig) -> None:
                 say(outcome_words(outcome, order.command()))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(outcome_words(outcome, order.command()))
+    if PartialState().is_main_process:
+        typer.echo(outcome_words(outcome, order.command()))
 
 
 def _forget(folder: Path) -> None:
