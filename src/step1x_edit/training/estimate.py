@@ -42,7 +42,7 @@ DOUBLE_WIDTHS, SINGLE_WIDTHS = 27, 24
 """Widths of a token, at two bytes, that a block with adapters on all linear layers keeps for the backward pass under autocast:
 inputs of norms, modulation, activation, attention and each adapter. Measured on the real blocks by a test."""
 DEAR_DOUBLE_WIDTHS, DEAR_SINGLE_WIDTHS = 11, 10
-"""The same where a block keeps its input and large products only (``run.cheap_recomputation``): q, k, v, attention, MLP, outputs."""
+"""The same where a block keeps its input and large products only (``run.cheap_recomputation``): q, k, v, attention, MLP, out."""
 BACKWARD_WIDTHS = 12
 """Gradients of one block's tensors that live at once: of the widest pair and of q, k and v."""
 _BLOCKS = ("transformer_blocks.", "single_transformer_blocks.")
