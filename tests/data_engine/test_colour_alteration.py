@@ -11,7 +11,7 @@ from step1x_edit.data_engine.objects import object_class
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes.colour_alteration import alter_colour, recoloured
 from step1x_edit.data_engine.resurfacing import cropped, resurfaced
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.measures.colour import to_oklab
 
 

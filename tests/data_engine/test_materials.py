@@ -13,7 +13,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes import material_modification
 from step1x_edit.data_engine.recipes.material_modification import modify_material
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.surfaces import form_of, matcap_colour, surround
 from step1x_edit.data_engine.textures import TEXTURES
 from step1x_edit.errors import DataError, MissingExtra

@@ -11,7 +11,7 @@ from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import WordedPair, collate, mirrored
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.scene import render
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.stream import PairStream
 from step1x_edit.errors import DataError
 from step1x_edit.schema.tasks import EditTask

@@ -9,10 +9,10 @@ from drawn_pool import portrait
 
 from step1x_edit.data_engine.compositing.emptying import Emptied, emptied, hole_of, matte_refusal
 from step1x_edit.data_engine.pair import EditPair, Refusal
-from step1x_edit.data_engine.photographic_stage import PhotographicStage
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.scene import footprint
+from step1x_edit.data_engine.stages.photographic import PhotographicStage
 from step1x_edit.schema.tasks import EditTask
 
 pytest.importorskip("cv2", reason="compositing needs the extra `data`")

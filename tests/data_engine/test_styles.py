@@ -12,7 +12,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes import style_transfer
 from step1x_edit.data_engine.recipes.style_transfer import restyle
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.styles import styles
 from step1x_edit.data_engine.styling import DRAWN
 from step1x_edit.errors import MissingExtra

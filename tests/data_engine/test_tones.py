@@ -13,7 +13,7 @@ from step1x_edit.data_engine.instructions.wording import word
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes.tone_transformation import UNDONE
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.tones import TONES, apply_tone, foliage_share
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.measures.colour import from_linear, from_oklab, to_linear, to_oklab

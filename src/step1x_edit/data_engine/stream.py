@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from step1x_edit.data_engine.instructions.wording import word
-from step1x_edit.data_engine.lesson_stage import LessonStage
 from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.pair import Refusal, WordedPair, mirrored, worded
 from step1x_edit.data_engine.pool import Pool, Split
 from step1x_edit.data_engine.recipes import RECIPES
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.lesson import LessonStage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.schema.tasks import EditTask
 

@@ -15,7 +15,7 @@ from step1x_edit.data_engine.recipes.subject_addition import add_subject
 from step1x_edit.data_engine.recipes.subject_removal import remove_subject
 from step1x_edit.data_engine.recipes.subject_replacement import replace_subject
 from step1x_edit.data_engine.recipes.tone_transformation import transform_tone
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["RECIPES", "Recipe"]

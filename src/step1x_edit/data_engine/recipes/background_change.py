@@ -18,7 +18,7 @@ from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.scene import Placed, Scene, render
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 

@@ -18,7 +18,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import cropped, resurfaced
 from step1x_edit.data_engine.scene import Placed, Scene
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.measures.colour import from_oklab, to_oklab
 from step1x_edit.schema.tasks import EditTask

@@ -14,7 +14,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import cropped, is_photographed, resurfaced
 from step1x_edit.data_engine.scene import Placed, Scene, render
-from step1x_edit.data_engine.stage import SUBJECT, Stage
+from step1x_edit.data_engine.stages.stage import SUBJECT, Stage
 from step1x_edit.data_engine.surfaces import Form, form_of, lit, matcap_colour, seen_through, surround, texture_colour
 from step1x_edit.data_engine.textures import SIDE
 from step1x_edit.data_engine.wish import Wish

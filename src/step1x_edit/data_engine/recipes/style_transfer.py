@@ -14,7 +14,7 @@ from step1x_edit.data_engine.pair import EditPair, Refusal
 from step1x_edit.data_engine.record import asked, boxes_of, done_here
 from step1x_edit.data_engine.resurfacing import is_photographed
 from step1x_edit.data_engine.scene import Scene, render
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.styles import Style, styles
 from step1x_edit.data_engine.styling import DRAWN
 from step1x_edit.data_engine.wish import Wish

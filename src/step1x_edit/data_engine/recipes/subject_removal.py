@@ -11,10 +11,11 @@ import numpy as np
 
 from step1x_edit.data_engine.mixture import mixture
 from step1x_edit.data_engine.pair import EditPair, Refusal
-from step1x_edit.data_engine.photographs import emptied_photograph, takes_photograph
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.scene import footprint, render
-from step1x_edit.data_engine.stage import Stage, side_of
+from step1x_edit.data_engine.stages.emptied_photograph import emptied_photograph, takes_photograph
+from step1x_edit.data_engine.stages.spots import side_of
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 

@@ -12,7 +12,7 @@ from step1x_edit.data_engine.mixture import draw, mixture
 from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.record import boxes_of, done_here
 from step1x_edit.data_engine.scene import Scene, render
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.data_engine.tones import apply_tone, foliage_share
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.measures.colour import luminance, to_linear

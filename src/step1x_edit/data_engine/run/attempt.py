@@ -12,15 +12,15 @@ from step1x_edit import __version__
 from step1x_edit.data_engine.filters.filter import Judged
 from step1x_edit.data_engine.instructions.checks import sides_agree
 from step1x_edit.data_engine.instructions.wording import Instructions, instructions
-from step1x_edit.data_engine.lesson_stage import LessonStage
 from step1x_edit.data_engine.materials import Matcaps
 from step1x_edit.data_engine.pair import EditPair, Refusal
-from step1x_edit.data_engine.photographic_stage import PhotographicStage
 from step1x_edit.data_engine.pool import Picture, Pool
 from step1x_edit.data_engine.recipes import RECIPES
 from step1x_edit.data_engine.run.rejections import attempt_uid, lost, short_hash
 from step1x_edit.data_engine.run.settings import RunSettings
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.lesson import LessonStage
+from step1x_edit.data_engine.stages.photographic import PhotographicStage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.errors import DataError, MissingExtra
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.hashing import perceptual_hash, pixel_sha256

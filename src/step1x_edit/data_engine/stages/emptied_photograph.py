@@ -11,7 +11,7 @@ from step1x_edit.data_engine.compositing.emptying import GROWTH, SUBJECT, emptie
 from step1x_edit.data_engine.pair import Refusal
 from step1x_edit.data_engine.record import asked
 from step1x_edit.data_engine.scene import Placed
-from step1x_edit.data_engine.stage import Stage
+from step1x_edit.data_engine.stages.stage import Stage
 from step1x_edit.schema.triplet import StageRecord
 
 __all__ = ["EmptiedPhotograph", "emptied_photograph", "takes_photograph"]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from step1x_edit.data_engine.believable import believable_colours
 from step1x_edit.data_engine.compositing.backdrop import backdrop_like, carried_over
 from step1x_edit.data_engine.compositing.edges import clean_edges
-from step1x_edit.data_engine.compositing.ground import ground_of
 from step1x_edit.data_engine.compositing.habitats import Habitat, KnownScene, Surface, habitats, is_fit, known_scenes
 from step1x_edit.data_engine.compositing.light import lit_side
 from step1x_edit.data_engine.compositing.settling import Surround, settled, surround_of
@@ -24,7 +22,9 @@ from step1x_edit.data_engine.objects import ObjectClass, object_class
 from step1x_edit.data_engine.pool import Picture, Pool, Split
 from step1x_edit.data_engine.scene import Placed, Scene
 from step1x_edit.data_engine.sceneries import Scenery, sceneries
-from step1x_edit.data_engine.stage import Stage, side_of
+from step1x_edit.data_engine.stages.spots import fitted, overlap, side_of
+from step1x_edit.data_engine.stages.stage import Stage
+from step1x_edit.data_engine.stages.standing import Ground, bears, seen_ground, unknown_ground
 from step1x_edit.errors import DataError
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.measures.masks import largest_region
@@ -50,8 +50,6 @@ MOST_COVERED = 0.25
 """Share of the smaller of two boxes that may be shared: objects may touch, not hide each other."""
 WINDOWS = 12
 """Windows tried for one that shows ground."""
-SEEN_GROUND = 0.4
-"""Share of a window's width that ground must take."""
 ELSEWHERE, ELSEWHERE_TRIES = 0.7, 40
 """How often the new background is a scenery, and how many windows are tried for one."""
 MOST_UNSURE, ONE_PIECE = 0.3, 0.9
@@ -62,14 +60,6 @@ LIKE_SIZE = 1.5
 """Ratio of usual sizes up to which a thing of another habitat can come instead: no frog as large as an elephant."""
 PERCHES = frozenset({"bird", "owl"})
 """Photographed on a branch or in the air more often than on the ground."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
-    """Where things may be in a square picture: left, top, right, bottom in fractions."""
-
-    surface: Surface
-    box: tuple[float, float, float, float]
 
 
 class PhotographicStage(Stage):
@@ -213,11 +203,11 @@ class PhotographicStage(Stage):
         borders = inside[0].mean(), inside[:, 0].mean(), inside[:, -1].mean(), inside[-1].mean() - 0.25
         return bool(max(borders) < CUT_OFF)
 
-    def _room_for(self, habitat: Habitat, rng: np.random.Generator) -> tuple[Scene, _Ground] | None:
+    def _room_for(self, habitat: Habitat, rng: np.random.Generator) -> tuple[Scene, Ground] | None:
         if habitat.on == "table" and (not self._on["table"] or rng.random() < 0.75):
-            return Scene(background=studio(self.size, rng), objects=()), _Ground(surface="table", box=FLOOR)
+            return Scene(background=studio(self.size, rng), objects=()), Ground(surface="table", box=FLOOR)
         if habitat.on == "land" and rng.random() < 0.08:
-            return Scene(background=studio(self.size, rng), objects=()), _Ground(surface="land", box=FLOOR)
+            return Scene(background=studio(self.size, rng), objects=()), Ground(surface="land", box=FLOOR)
         choices = self._on[habitat.on]
         if not choices:
             return None
@@ -225,11 +215,11 @@ class PhotographicStage(Stage):
         pixels, known = self._pool.image(picture), known_scenes().get(picture.id)
         for _ in range(WINDOWS):
             window = self._window(pixels.shape, known, rng)
-            ground = _seen(known, window, pixels.shape) if known else None
+            ground = seen_ground(known, window, pixels.shape) if known else None
             if known and ground is None:
                 continue
             background = self._resized(pixels[window])
-            ground = ground or _unknown_ground(background)
+            ground = ground or unknown_ground(background)
             return None if ground is None else (Scene(background=background, objects=(), source=picture.id), ground)
         return None
 
@@ -247,7 +237,7 @@ class PhotographicStage(Stage):
     def _placed(
         self,
         background: Rgb,
-        ground: _Ground,
+        ground: Ground,
         habitat: Habitat,
         classes: Sequence[str],
         count: int,
@@ -265,7 +255,7 @@ class PhotographicStage(Stage):
     def _put_on(
         self,
         surround: Surround,
-        ground: _Ground,
+        ground: Ground,
         habitat: Habitat,
         name: str,
         scale: float,
@@ -289,10 +279,10 @@ class PhotographicStage(Stage):
             )
             if not inside or max(rows, columns) < SMALLEST * self.size:
                 continue
-            if any(_shared((row, column), (rows, columns), other) > MOST_COVERED for other in beside):
+            if any(overlap((row, column), (rows, columns), other) > MOST_COVERED for other in beside):
                 continue
             stands = habitat.on in ("land", "table")
-            sized = _fitted(rgba, (rows, columns))
+            sized = fitted(rgba, (rows, columns))
             return settled(surround, sized, what, top=row, left=column, stands=stands, rng=rng, source=source)
         return None
 
@@ -309,7 +299,7 @@ class PhotographicStage(Stage):
             self._clean[chosen.id] = clean_edges(self._pool.image(chosen))
         rgba = self._clean[chosen.id]
         scale = min(side / max(rgba.shape[:2]), MOST_GAIN)
-        sized = _fitted(rgba, (max(4, round(rgba.shape[0] * scale)), max(4, round(rgba.shape[1] * scale))))
+        sized = fitted(rgba, (max(4, round(rgba.shape[0] * scale)), max(4, round(rgba.shape[1] * scale))))
         own = lit_side(sized[..., :3].astype(np.float32), sized[..., 3:].astype(np.float32) / 255)
         turned = own * surround.light.side < 0 or (own == 0 and rng.random() < 0.5)
         return (np.ascontiguousarray(sized[:, ::-1]) if turned else sized), chosen.id
@@ -332,7 +322,7 @@ class PhotographicStage(Stage):
                 continue
             pixels = self._pool.image(picture)
             window = self._window(pixels.shape, known, rng)
-            if not _bears(known, window, pixels.shape, standing):
+            if not bears(known, window, pixels.shape, standing):
                 continue
             backdrop = backdrop_like(self._resized(pixels[window]), scene.background, rng=rng)
             objects = tuple(carried_over(one, backdrop, rng=rng) for one in scene.objects)
@@ -364,29 +354,8 @@ def _akin(one: Habitat, other: Habitat | None) -> bool:
     return one.on == other.on and 1 / LIKE_SIZE < ratio < LIKE_SIZE
 
 
-def _fitted(rgba: Rgba, size: tuple[int, int]) -> UInt8[np.ndarray, "new_rows new_columns 4"]:
-    if rgba.shape[:2] == size:
-        return rgba
-    picture = Image.fromarray(np.ascontiguousarray(rgba))
-    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.LANCZOS))
-
-
 def _feet(one: Placed) -> int:
     return one.top + one.alpha.shape[0]
-
-
-def _seen(known: KnownScene, window: tuple[slice, slice], shape: tuple[int, ...]) -> _Ground | None:
-    """Return the part of a known ground that a window shows, in fractions of the window, if that is enough."""
-    if known.surface is None:
-        return None
-    height, width = shape[:2]
-    side = window[0].stop - window[0].start
-    left, right = ((at * width - window[1].start) / side for at in (known.box[0], known.box[2]))
-    top, bottom = ((at * height - window[0].start) / side for at in (known.box[1], known.box[3]))
-    box = max(0.03, left), max(0.05, top), min(0.97, right), min(0.98, bottom)
-    if box[2] - box[0] < SEEN_GROUND or box[3] - box[1] < 0.03:
-        return None
-    return _Ground(surface=known.surface, box=box)
 
 
 def _is_sure(rgba: Rgba) -> bool:
@@ -395,38 +364,3 @@ def _is_sure(rgba: Rgba) -> bool:
     inside = matte > 127
     unsure = ((matte > 25) & (matte < 230)).sum() / max(1, inside.sum())
     return bool(unsure < MOST_UNSURE and largest_region(inside) > ONE_PIECE * inside.sum())
-
-
-def _bears(
-    known: KnownScene,
-    window: tuple[slice, slice],
-    shape: tuple[int, ...],
-    feet: Sequence[tuple[float, float, float]],
-) -> bool:
-    """Tell whether a window of a photograph has land under all feet (left, right, row in fractions)."""
-    ground = _seen(known, window, shape) if known.surface == "land" else None
-    if ground is None:
-        return False
-    left, top, right, bottom = ground.box
-    return all(left <= start and end <= right and top <= row <= bottom + 0.02 for start, end, row in feet)
-
-
-def _unknown_ground(background: Rgb) -> _Ground | None:
-    ground = ground_of(background)
-    if ground is None:
-        return None
-    rows, columns = np.nonzero(ground.standable)
-    cells = len(ground.standable)
-    # Near the horizon everything is far away: feet stay in the nearer part.
-    top = max(0.72, (rows.min() + 0.4 * (rows.max() - rows.min())) / cells)
-    left, right = np.quantile(columns, (0.05, 0.95)) / cells
-    return _Ground(surface="land", box=(float(left), float(top), float(right), 0.98)) if top < 0.92 else None
-
-
-def _shared(spot: tuple[int, int], size: tuple[int, int], other: Placed) -> float:
-    """Return how much of the smaller of two boxes the two share, 0..1."""
-    shared, areas = 1.0, [1.0, 1.0]
-    for start, extent, taken in zip(spot, size, other.box, strict=True):
-        shared *= max(0, min(start + extent, taken.stop) - max(start, taken.start))
-        areas = [areas[0] * extent, areas[1] * (taken.stop - taken.start)]
-    return shared / min(areas)

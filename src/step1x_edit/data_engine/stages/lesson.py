@@ -10,9 +10,9 @@ from jaxtyping import UInt8
 
 from step1x_edit.data_engine.instructions import Place
 from step1x_edit.data_engine.objects import ObjectClass
-from step1x_edit.data_engine.photographic_stage import PhotographicStage
 from step1x_edit.data_engine.pool import Picture
 from step1x_edit.data_engine.scene import Placed, Scene
+from step1x_edit.data_engine.stages.photographic import PhotographicStage
 
 __all__ = ["LessonStage"]
 

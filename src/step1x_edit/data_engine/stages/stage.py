@@ -16,11 +16,12 @@ from step1x_edit.data_engine.objects import ObjectClass, object_class, object_cl
 from step1x_edit.data_engine.pool import Picture, Pool, Split
 from step1x_edit.data_engine.scene import Placed, Scene, in_the_light_of
 from step1x_edit.data_engine.sceneries import Scenery
+from step1x_edit.data_engine.stages.spots import blends_in, overlap, scaled, share_taken, window_around
 from step1x_edit.errors import DataError
 from step1x_edit.experts.expert_set import ExpertSet
 from step1x_edit.schema.tasks import EditTask
 
-__all__ = ["Stage", "side_of"]
+__all__ = ["Stage", "class_of"]
 
 Rgb = UInt8[np.ndarray, "size size 3"]
 Rgba = UInt8[np.ndarray, "rows columns 4"]
@@ -28,8 +29,6 @@ SIDES = {1: (0.36, 0.85), 2: (0.3, 0.5), 3: (0.26, 0.4)}
 """Long side of an object as a fraction of the picture's, by the number of objects."""
 NEW_SIDES = (0.36, 0.46)
 """Long side of an object that an edit brings in: the same wish has one answer, not any."""
-LARGEST_GAIN = 1.6
-"""Small cut-outs are not enlarged beyond this."""
 STUDIO = 0.12
 """How often a background is a plain, softly lit wall instead of a photograph."""
 SUBJECT = ObjectClass(name="subject", zh="主体", measure="个", recolour=False)
@@ -40,12 +39,8 @@ TRIES, TRIES_ALONE = 12, 4
 """Spots drawn for an object beside others, and alone; the freest one, where it can be seen, is taken."""
 CAMOUFLAGE = 0.4
 """Cost of a spot where an object cannot be told from what is behind it; full overlap with another object costs 1."""
-TOLD_APART = 60.0
-"""Difference in mean levels (0..255) between an object and what is behind it that needs no better spot."""
 UNSAID = Place(name="", en=(), zh=(), x=(0.4, 0.6), y=(0.5, 0.66))
 """Where an object goes when nothing is said: near the middle, so that the same wish has one answer, not any."""
-CLEARLY_ASIDE = 0.37
-"""An object whose middle is nearer to an edge than this fraction lies on that side."""
 
 
 class Stage:
@@ -204,7 +199,7 @@ class Stage:
         """
         if self._removable is None:
             named = [one for one in self._subjects if one.label]
-            self._removable = [one for one in named if _share(self._pool.image(one)) < MOST_TAKEN]
+            self._removable = [one for one in named if share_taken(self._pool.image(one)) < MOST_TAKEN]
         able = [one for one in self._removable if not replaceable or self.can_replace(class_of(one))]
         if not able:
             return None
@@ -225,7 +220,7 @@ class Stage:
     def _photograph(self, picture: Picture, rng: np.random.Generator, *, at_least: float = 0.8) -> Scene:
         """Return a square of a photograph around its subject as a scene of one object."""
         rgba = self._pool.image(picture)
-        window = _around(rgba[..., 3], rng, at_least=at_least)
+        window = window_around(rgba[..., 3], rng, at_least=at_least)
         rgba, photo = (self._resized(pixels[window]) for pixels in (rgba, self._pool.image(self._photo_of[picture.id])))
         subject = Placed(
             what=class_of(picture),
@@ -255,8 +250,8 @@ class Stage:
         spots = [self._spot(rows, columns, what, place, rng) for _ in range(TRIES if beside else TRIES_ALONE)]
 
         def cost(spot: tuple[int, int]) -> float:
-            covered = sum(_overlap(spot, (rows, columns), other) for other in beside)
-            return covered + CAMOUFLAGE * _blends_in(rgba, background, spot)
+            covered = sum(overlap(spot, (rows, columns), other) for other in beside)
+            return covered + CAMOUFLAGE * blends_in(rgba, background, spot)
 
         top, left = min(spots, key=cost)
         return replace(self._settled(background, rgba, what, top=top, left=left, rng=rng), source=source)
@@ -299,12 +294,12 @@ class Stage:
         rgba = Image.fromarray(np.ascontiguousarray(self._pool.image(chosen)))
         if rng.random() < 0.5:
             rgba = rgba.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return _scaled(rgba, side), chosen.id
+        return scaled(rgba, side), chosen.id
 
     def _usual_cutout(self, what: ObjectClass, side: float) -> tuple[Rgba, str]:
         """Return the largest cut-out of a class: what an edit brings in looks the same every time."""
         largest = max(self._cutouts[what.name], key=lambda one: (one.height * one.width, one.id))
-        return _scaled(Image.fromarray(np.ascontiguousarray(self._pool.image(largest))), side), largest.id
+        return scaled(Image.fromarray(np.ascontiguousarray(self._pool.image(largest))), side), largest.id
 
     def _spot(
         self, rows: int, columns: int, what: ObjectClass, place: Place | None, rng: np.random.Generator
@@ -332,62 +327,6 @@ class Stage:
         return Placed(what=what, colour=colour, alpha=alpha, top=top, left=left, shadow=shadow)
 
 
-def _scaled(rgba: Image.Image, side: float) -> UInt8[np.ndarray, "rows columns 4"]:
-    scale = min(side / max(rgba.size), LARGEST_GAIN)
-    size = [max(4, round(extent * scale)) for extent in rgba.size]
-    return np.asarray(rgba.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0))
-
-
-def side_of(across: float) -> Place | None:
-    """Return the side an object clearly lies on, left or right, if it does.
-
-    Args:
-        across: Where its middle is, as a fraction of the width from the left edge.
-    """
-    if across < CLEARLY_ASIDE:
-        return places()["left"]
-    return places()["right"] if across > 1 - CLEARLY_ASIDE else None
-
-
 def class_of(picture: Picture) -> ObjectClass:
     """Return what a cut-out or the subject of a photograph is."""
     return object_class(picture.label, picture.label_zh) if picture.label else SUBJECT
-
-
-def _share(rgba: Rgba) -> float:
-    """Return how much of the largest square of a photograph its subject takes, 0..1."""
-    matte = rgba[::4, ::4, 3] > 127
-    return float(matte.sum() / min(matte.shape) ** 2)
-
-
-def _around(
-    matte: UInt8[np.ndarray, "height width"], rng: np.random.Generator, *, at_least: float
-) -> tuple[slice, slice]:
-    """Draw a square window that shows a subject, whole if it fits."""
-    side = int(min(matte.shape) * rng.uniform(at_least, 1.0))
-    window = []
-    for axis, extent in ((1, matte.shape[0]), (0, matte.shape[1])):
-        seen = np.flatnonzero(matte.max(axis=axis) > 127)
-        low, high = sorted((seen[-1] + 1 - side, seen[0]))
-        start = int(np.clip(rng.integers(low, high + 1), 0, extent - side))
-        window.append(slice(start, start + side))
-    return window[0], window[1]
-
-
-def _overlap(spot: tuple[int, int], size: tuple[int, int], other: Placed) -> float:
-    """Return how much of the smaller of two boxes the other covers, 0..1."""
-    shared, areas = 1.0, [1.0, 1.0]
-    for start, extent, taken in zip(spot, size, other.box, strict=True):
-        shared *= max(0, min(start + extent, taken.stop) - max(start, taken.start))
-        areas = [areas[0] * extent, areas[1] * (taken.stop - taken.start)]
-    return shared / min(areas)
-
-
-def _blends_in(rgba: UInt8[np.ndarray, "rows columns 4"], background: Rgb, spot: tuple[int, int]) -> float:
-    """Return how little an object's mean colour differs from what is behind it, 0..1."""
-    rows, columns = rgba.shape[:2]
-    behind = background[spot[0] : spot[0] + rows, spot[1] : spot[1] + columns]
-    # Every fourth pixel is enough for a mean.
-    seen = rgba[::4, ::4, 3:] > 127
-    own = (rgba[::4, ::4, :3] * seen).sum(axis=(0, 1)) / max(1, int(seen.sum()))
-    return max(0.0, 1 - float(np.abs(own - behind[::4, ::4].mean(axis=(0, 1))).mean()) / TOLD_APART)
