@@ -60,7 +60,12 @@ def test_a_local_edit_changes_nothing_outside_its_mask(stream: PairStream, task:
         assert not (difference(pair) & ~pair.changed).any()
 
 
-@pytest.mark.parametrize("task", mixture().tasks)
+def test_a_task_whose_recipe_refuses_every_picture_is_said_to_have_none(stream: PairStream) -> None:
+    with pytest.raises(DataError, match="no pair of style_change"):
+        stream.of_task(EditTask.STYLE_TRANSFER, 0)  # The pool's smooth drawings have no edges to keep.
+
+
+@pytest.mark.parametrize("task", [task for task in mixture().tasks if task is not EditTask.STYLE_TRANSFER])
 def test_every_edit_can_be_seen(stream: PairStream, task: EditTask) -> None:
     for pair in pairs_of(stream, task):
         assert difference(pair).mean() > 0.01
