@@ -10,6 +10,7 @@ from step1x_edit.models.conditioner import Conditioning
 from step1x_edit.presets.releases import find_release
 from step1x_edit.training.acceleration import (
     accelerate_training,
+    attention_put_back,
     choose_attention,
     keep_less,
     share_activations_with_adapters,
@@ -19,6 +20,12 @@ from step1x_edit.training.draws import StepSeed
 from step1x_edit.training.examples import Batch
 from step1x_edit.training.methods.lora import add_adapters
 from step1x_edit.training.step import flow_step_loss
+
+
+@pytest.fixture(autouse=True)
+def _attention_of_its_own():
+    with attention_put_back():
+        yield
 
 
 def numbers(seed, *shape):
@@ -122,3 +129,14 @@ def test_blocks_are_compiled_whole_and_give_the_same(network):
     plain = step(network)
     network.compile_repeated_blocks(backend="aot_eager", fullgraph=True)
     assert_same(step(network), plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_networks_attention_is_its_own_and_the_process_keeps_its_choice(network):
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    before = _AttentionBackendRegistry.get_active_backend()[0]
+    with attention_put_back():
+        choose_attention(network, batch=2, tokens=200)
+        assert torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+        assert _AttentionBackendRegistry.get_active_backend()[0] == before
+    assert not torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()

@@ -12,7 +12,7 @@ from step1x_edit.pipeline.assembly import assemble, flow_scheduler, load_multimo
 from step1x_edit.pipeline.editor import Editor
 from step1x_edit.pipeline.weights import locate
 from step1x_edit.presets.releases import find_release
-from step1x_edit.training.acceleration import accelerate_training
+from step1x_edit.training.acceleration import accelerate_training, attention_put_back
 from step1x_edit.training.config import LoraConfig, ModelConfig, RunConfig, ValidationCase, ValidationConfig
 from step1x_edit.training.exports import export_adapter, export_weights
 from step1x_edit.training.methods.full import train_parts
@@ -21,6 +21,12 @@ from step1x_edit.training.validation import PreviewPipeline, Validation, adapter
 
 INSTRUCTION = "make it night"
 SETTINGS = {"seed": 3, "steps": 2}
+
+
+@pytest.fixture(autouse=True)
+def _attention_of_its_own():
+    with attention_put_back():
+        yield
 
 
 @pytest.fixture

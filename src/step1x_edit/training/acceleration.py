@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from torch import nn
 from torch.utils.checkpoint import (
     CheckpointPolicy,
@@ -17,7 +20,13 @@ from torch.utils.checkpoint import (
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.training.config import RunConfig
 
-__all__ = ["accelerate_training", "choose_attention", "keep_less", "share_activations_with_adapters"]
+__all__ = [
+    "accelerate_training",
+    "attention_put_back",
+    "choose_attention",
+    "keep_less",
+    "share_activations_with_adapters",
+]
 
 _DEAR_INNER_SIZE = 256
 """Products over at least so many numbers are kept; those of an adapter's rank are as cheap to repeat as a norm."""
@@ -79,6 +88,8 @@ def keep_less(network: Step1XEditTransformer2DModel, *, share: float, cheap: boo
 def choose_attention(network: Step1XEditTransformer2DModel, *, batch: int, tokens: int) -> None:
     """Compute attention as plain products on a CPU where that is faster: a quarter of the fused kernel's time for nano.
 
+    Call it inside :func:`attention_put_back`.
+
     The scores are then kept for the backward pass, so longer sequences stay with the fused kernel, as does every GPU.
 
     Args:
@@ -91,7 +102,22 @@ def choose_attention(network: Step1XEditTransformer2DModel, *, batch: int, token
     if plain:
         # Without this torch would carry the products out in fp32. The name is old: it acts on every device.
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    active, _ = _AttentionBackendRegistry.get_active_backend()
     network.set_attention_backend("_native_math" if plain else "native")
+    # diffusers makes the choice that of every network in the process; previews and later edits keep theirs.
+    _AttentionBackendRegistry.set_active_backend(active)
+
+
+@contextmanager
+def attention_put_back() -> Iterator[None]:
+    """Let the choice of attention end with the block: diffusers and torch both keep it for the whole process."""
+    active, _ = _AttentionBackendRegistry.get_active_backend()
+    reduced = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+    try:
+        yield
+    finally:
+        _AttentionBackendRegistry.set_active_backend(active)
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(reduced)
 
 
 def share_activations_with_adapters(network: nn.Module) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from step1x_edit.models.transformer import Step1XEditTransformer2DModel
 from step1x_edit.sampling.positions import grid_positions, zero_positions
 from step1x_edit.schema.release import Release
+from step1x_edit.training.acceleration import attention_put_back
 from step1x_edit.training.nano.encoded import EncodedExamples
 from step1x_edit.training.nano.keeping import average_weights, save_network
 from step1x_edit.training.objective import flow_loss, noisy_target, sample_times
@@ -129,6 +130,17 @@ def train_transformer(
         settings: Settings of the run.
         folder: Where checkpoints go, each replacing the one before.
     """
+    with attention_put_back():
+        return _trained(network, batches, settings, folder=folder)
+
+
+def _trained(
+    network: Step1XEditTransformer2DModel,
+    batches: Iterator[EncodedExamples],
+    settings: TransformerSettings,
+    *,
+    folder: Path,
+) -> Step1XEditTransformer2DModel:
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     averaged = copy.deepcopy(network).requires_grad_(False)

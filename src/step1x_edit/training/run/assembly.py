@@ -19,7 +19,7 @@ from step1x_edit.pipeline.weights import WeightPlaces, locate
 from step1x_edit.presets.releases import find_release
 from step1x_edit.schema.release import Conventions, Release
 from step1x_edit.store.lock import locked
-from step1x_edit.training.acceleration import accelerate_training
+from step1x_edit.training.acceleration import accelerate_training, attention_put_back
 from step1x_edit.training.cache import CachedExamples, CacheProgress, fill_cache, release_encoders
 from step1x_edit.training.config import Method, TrainingConfig
 from step1x_edit.training.dealing import CachedBatches
@@ -79,7 +79,7 @@ def run_training(
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     watcher = (watcher if accelerator.is_main_process else None) or Watcher()
-    with _only_writer(folder, accelerator):
+    with _only_writer(folder, accelerator), attention_put_back():
         ground = _Ground.of(config, method, accelerator)
         if accelerator.is_main_process:
             where = {"device": accelerator.device.type, "processes": accelerator.num_processes}
