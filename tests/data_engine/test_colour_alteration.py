@@ -8,6 +8,7 @@ import pytest
 from step1x_edit.data_engine.believable import believable_colours, paintable_colours
 from step1x_edit.data_engine.instructions import colours
 from step1x_edit.data_engine.objects import object_class
+from step1x_edit.data_engine.pair import EditPair
 from step1x_edit.data_engine.pool import Pool
 from step1x_edit.data_engine.recipes.colour_alteration import alter_colour, recoloured
 from step1x_edit.data_engine.resurfacing import cropped, resurfaced
@@ -54,6 +55,7 @@ def test_a_pair_says_what_it_was_made_of(pool: Pool) -> None:
     stage = Stage(pool, size=64, split="train")
     for index in range(8):
         pair = alter_colour(stage, np.random.default_rng(index))
+        assert isinstance(pair, EditPair)
         assert pair.stages
         assert pair.sources
         assert pair.boxes
