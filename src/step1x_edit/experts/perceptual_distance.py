@@ -64,7 +64,7 @@ class PerceptualDistance:
     ) -> Float32[np.ndarray, "height width"]:
         """Return a map of distance; its mean is the distance of the two pictures, 0 for equal ones."""
         size = (first.shape[0], first.shape[1])
-        one, other = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() for picture in (first, second))
+        one, other = (torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() for picture in (first, second))
         maps = self._maps(one, other, blocks=len(BLOCKS))
         spread = [F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in maps]
         return torch.stack(spread).sum(0)[0, 0].numpy()
