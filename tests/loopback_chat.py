@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -38,6 +38,11 @@ def asked(body: dict[str, Any]) -> str:
     return body["messages"][0]["content"][-1]["text"]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """Many may ask at the same time; a full queue would cost a caller a second."""
+
+
 @contextmanager
 def loopback_chat() -> Iterator[LoopbackChat]:
     """Serve until the block ends; then nobody answers at the address any more."""
@@ -53,13 +58,15 @@ def loopback_chat() -> Iterator[LoopbackChat]:
             self.send_header("Content-Length", str(len(content)))
             # Asks the client not to wait long before its next try.
             self.send_header("retry-after-ms", "10")
-            self.end_headers()
-            self.wfile.write(content)
+            # Who no longer waits has gone.
+            with suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     chat = LoopbackChat(url=f"http://127.0.0.1:{server.server_port}/v1")
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
