@@ -1,0 +1,1 @@
+"""A judge's answers → means per task and over tasks, intervals, paired tests; the released arithmetic beside ours."""
