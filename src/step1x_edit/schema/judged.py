@@ -50,12 +50,16 @@ class JudgeSettings(_Record):
     backend: Literal["openai", "transformers"]
     model: str
     """As the service or the folder names it; a dated snapshot where there is one."""
+    service: str = ""
+    """Host that was asked: one model behind two services gives two sets of scores. Empty for a local judge."""
     prompt_sha256: str
     """Of both questions as they were asked."""
     own_prompts: bool
     """Our wording, whose scores are not comparable with published tables."""
     text_first: bool
     """Order in the message: text before pictures (GPT-4.1) or after them (Qwen2.5-VL)."""
+    structured: bool = False
+    """Whether the service holds the answer to a JSON schema."""
     picture_form: Literal["jpeg", "png"]
     resize_to_source: bool = True
     """The edited picture is brought to the source's size before it is judged."""
