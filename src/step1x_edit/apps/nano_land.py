@@ -25,7 +25,7 @@ __all__ = ["main"]
 def main() -> int:
     """Convert, save and say how large the trained part is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("transformer", type=Path, help="folder that nano_transformer wrote")
+    parser.add_argument("transformer", type=Path, help="folder of the transformer: exports of `step1x train full`")
     parser.add_argument("vae", type=Path, help="folder that nano_autoencoder wrote")
     parser.add_argument("vision", type=Path, help="file that nano_vision wrote")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The mixture (``mixture.toml``): how often each task, look, language and number of objects comes up."""
+"""The mixture (``mixture.toml``): how often each look and each number of objects comes up."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ Key = TypeVar("Key")
 class Mixture:
     """Relative weights."""
 
-    chinese: float
-    """Share of Chinese instructions, 0..1."""
-    tasks: dict[EditTask, float]
     tones: dict[str, float]
-    """Looks of tone transformation."""
+    """Looks of tone transformation on any stage."""
     more_tones: dict[str, float]
-    """Looks that data sets hold besides; nano is not trained on them."""
+    """Looks that stages with photographic scenes have besides."""
     objects: dict[EditTask, tuple[float, ...]]
     """By task: weights of one, two, three objects in a scene."""
 
@@ -41,8 +38,6 @@ def mixture() -> Mixture:
     """Read the mixture."""
     table = tomllib.loads(Path(__file__).with_name("mixture.toml").read_text(encoding="utf-8"))
     return Mixture(
-        chinese=table["chinese"],
-        tasks={EditTask(key): weight for key, weight in table["tasks"].items()},
         tones=table["tones"],
         more_tones=table["more_tones"],
         objects={EditTask(key): tuple(weights) for key, weights in table["objects"].items()},

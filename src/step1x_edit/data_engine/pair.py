@@ -1,19 +1,17 @@
-"""One edit pair, in pictures and as a wish; the same put into words; and pairs stacked for training."""
+"""One edit pair, in pictures and as a wish; or why a recipe made none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from step1x_edit.data_engine.instructions import Language
-from step1x_edit.data_engine.wish import Wish, mirrored_wish
+from step1x_edit.data_engine.wish import Wish
 from step1x_edit.schema.tasks import EditTask
 from step1x_edit.schema.triplet import Box, StageRecord
 
-__all__ = ["EditPair", "PairBatch", "Refusal", "WordedPair", "collate", "mirrored", "worded"]
+__all__ = ["EditPair", "Refusal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,55 +45,3 @@ class Refusal:
     value: float | None = None
     threshold: float | None = None
     sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WordedPair(EditPair):
-    """A pair whose wish is put into words."""
-
-    instruction: str
-    language: Language
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairBatch:
-    """Pairs of one size, stacked."""
-
-    reference: UInt8[np.ndarray, "batch height width 3"]
-    target: UInt8[np.ndarray, "batch height width 3"]
-    changed: Bool[np.ndarray, "batch height width"]
-    instructions: tuple[str, ...]
-    tasks: tuple[EditTask, ...]
-
-
-def collate(pairs: Sequence[WordedPair]) -> PairBatch:
-    """Stack pairs of one size.
-
-    Raises:
-        ValueError: There are no pairs, or their sizes differ.
-    """
-    return PairBatch(
-        reference=np.stack([pair.reference for pair in pairs]),
-        target=np.stack([pair.target for pair in pairs]),
-        changed=np.stack([pair.changed for pair in pairs]),
-        instructions=tuple(pair.instruction for pair in pairs),
-        tasks=tuple(pair.task for pair in pairs),
-    )
-
-
-def worded(pair: EditPair, *, instruction: str, language: Language) -> WordedPair:
-    """Return the pair with its wish in words."""
-    known = {field.name: getattr(pair, field.name) for field in fields(EditPair)}
-    return WordedPair(**known, instruction=instruction, language=language)
-
-
-def mirrored(pair: EditPair) -> EditPair:
-    """Flip a pair left to right, wish included: what lay on the left lies on the right."""
-    return replace(
-        pair,
-        reference=np.ascontiguousarray(pair.reference[:, ::-1]),
-        target=np.ascontiguousarray(pair.target[:, ::-1]),
-        changed=np.ascontiguousarray(pair.changed[:, ::-1]),
-        wish=mirrored_wish(pair.wish),
-        boxes=tuple(box.model_copy(update={"left": 1 - box.right, "right": 1 - box.left}) for box in pair.boxes),
-    )

@@ -21,9 +21,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from step1x_edit import __version__
-from step1x_edit.data_engine.instructions.phrases import Language
 from step1x_edit.data_engine.instructions.recalling import recalled_wish
 from step1x_edit.data_engine.instructions.rewriting import Complaint, can_be_held, rewritten
+from step1x_edit.data_engine.instructions.vocabulary import Language
 from step1x_edit.errors import RequestError
 from step1x_edit.experts.caching import CachedExperts
 from step1x_edit.experts.expert_set import ExpertSet

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from step1x_edit.sampling.schedule import schedule_shift
 
-__all__ = ["example_losses", "flow_loss", "noisy_target", "sample_times"]
+__all__ = ["example_losses", "noisy_target", "sample_times"]
 
 
 def sample_times(
@@ -39,27 +39,6 @@ def noisy_target(
 ) -> Float[Tensor, "batch tokens channels"]:
     """Return the point on the straight path from target (time 0) to noise (time 1)."""
     return torch.lerp(target, noise, times[:, None, None])
-
-
-def flow_loss(
-    velocity: Float[Tensor, "batch tokens channels"],
-    target: Float[Tensor, "batch tokens channels"],
-    noise: Float[Tensor, "batch tokens channels"],
-    *,
-    token_weights: Float[Tensor, "batch tokens"] | None = None,
-) -> Float[Tensor, ""]:
-    """Mean squared error of the velocity, in fp32.
-
-    Args:
-        velocity: The network's answer.
-        target: Target latents, packed.
-        noise: The noise they were mixed with.
-        token_weights: Weight of each token; the mean is divided by their mean.
-    """
-    error = (velocity.float() - (noise - target)).square().mean(-1)
-    if token_weights is None:
-        return error.mean()
-    return (error * token_weights).sum() / token_weights.sum()
 
 
 def example_losses(

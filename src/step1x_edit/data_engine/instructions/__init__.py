@@ -1,6 +1,5 @@
 """Instructions: what was changed, in; the words a user would type for it, in English or Chinese, out."""
 
-from step1x_edit.data_engine.instructions.phrases import Language, phrase, phrase_keys
-from step1x_edit.data_engine.instructions.vocabulary import Colour, Place, colours, places
+from step1x_edit.data_engine.instructions.vocabulary import Colour, Language, Place, colours, places
 
-__all__ = ["Colour", "Language", "Place", "colours", "phrase", "phrase_keys", "places"]
+__all__ = ["Colour", "Language", "Place", "colours", "places"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from step1x_edit.data_engine.instructions.phrases import Language
 from step1x_edit.data_engine.instructions.tables import said_forms
+from step1x_edit.data_engine.instructions.vocabulary import Language
 from step1x_edit.data_engine.wish import Wish
 
 __all__ = ["language_agrees", "side_words", "sides_agree", "unsaid"]

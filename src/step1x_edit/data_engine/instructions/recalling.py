@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from step1x_edit.data_engine.instructions.phrases import Language
-from step1x_edit.data_engine.instructions.vocabulary import colours, places
+from step1x_edit.data_engine.instructions.vocabulary import Language, colours, places
 from step1x_edit.data_engine.materials import materials
 from step1x_edit.data_engine.objects import ObjectClass, object_class, seen_classes
 from step1x_edit.data_engine.sceneries import sceneries

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from step1x_edit.data_engine.instructions.checks import language_agrees, sides_agree, unsaid
-from step1x_edit.data_engine.instructions.phrases import Language
+from step1x_edit.data_engine.instructions.vocabulary import Language
 from step1x_edit.data_engine.instructions.wording import LENGTHS, length, word
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.experts.expert_set import ExpertSet

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from step1x_edit.data_engine.instructions.grammar import Phrase, Rules, compiled
-from step1x_edit.data_engine.instructions.phrases import Language
+from step1x_edit.data_engine.instructions.vocabulary import Language
 
 __all__ = ["phrase_from", "said_forms", "tables"]
 

@@ -1,4 +1,4 @@
-"""Words with a fixed meaning: colours and places, in English and Chinese (``vocabulary.toml``)."""
+"""The two languages, and words with a fixed meaning in them: colours and places (``vocabulary.toml``)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Colour", "Place", "colours", "places"]
+__all__ = ["Colour", "Language", "Place", "colours", "places"]
+
+Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import get_args
 import numpy as np
 
 from step1x_edit.data_engine.instructions.grammar import said
-from step1x_edit.data_engine.instructions.phrases import Language
 from step1x_edit.data_engine.instructions.tables import phrase_from
+from step1x_edit.data_engine.instructions.vocabulary import Language
 from step1x_edit.data_engine.instructions.words import chinese_words, english_words, with_article
 from step1x_edit.data_engine.wish import Wish
 from step1x_edit.errors import DataError

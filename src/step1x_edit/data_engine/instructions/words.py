@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from step1x_edit.data_engine.instructions.grammar import said
-from step1x_edit.data_engine.instructions.phrases import Language
 from step1x_edit.data_engine.instructions.tables import phrase_from
+from step1x_edit.data_engine.instructions.vocabulary import Language
 from step1x_edit.data_engine.objects import ObjectClass
 from step1x_edit.data_engine.wish import Wish
 

@@ -42,7 +42,7 @@ class RunSettings(BaseModel):
     split: Split = "train"
     permissive_only: bool = False
     photographic: bool = True
-    """Whether scenes are to look like photographs. If not, glossy cut-outs stand anywhere, as in nano's training."""
+    """Whether scenes are to look like photographs. If not, glossy cut-outs stand anywhere, as in the suite ``mini-ci``."""
     seen_objects: bool = False
     """Whether scenes are lessons (``stages/lesson.py``), so that a wish has one answer. Held-out lessons show the objects
     of training on photographs that it never sees."""

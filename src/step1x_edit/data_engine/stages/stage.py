@@ -94,7 +94,7 @@ class Stage:
 
     @property
     def tones(self) -> dict[str, float]:
-        """Looks of tone transformation and how often each comes up: those that nano is trained on."""
+        """Looks of tone transformation and how often each comes up."""
         return mixture().tones
 
     def colours_of(self, what: ObjectClass) -> list[Colour]:
