@@ -100,6 +100,12 @@ def test_a_dry_run_tells_pairs_steps_memory_and_disk_and_writes_nothing(config, 
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_dry_run_says_what_would_stop_the_run_at_once(config):
+    answer = step1x("train", "lora", config, "--dry-run", "--set", 'model.train=["text_encoder"]')
+    assert answer.exit_code == 0, answer.output
+    assert "would stop at once" in answer.stdout, answer.stdout
+
+
 def test_an_interrupt_keeps_a_checkpoint_and_says_how_to_go_on(config, tmp_path):
     command = [str(Path(sys.executable).parent / "step1x")]
     arguments = ["train", "lora", str(config), "--out", str(tmp_path / "run"), "--set", "run.steps=100000"]

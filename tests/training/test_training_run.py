@@ -23,6 +23,7 @@ from toy_runs import Ears, same_end, toy_loop, toy_run
 from step1x_edit.errors import CheckpointError, DataError, NumericalError
 from step1x_edit.training.config import OptimizerConfig
 from step1x_edit.training.run.journal import read_log
+from step1x_edit.training.run.loop import Periodic
 
 PROGRAM = Path(__file__).parent / "toy_runs.py"
 LONG = {"epochs": 3, "accumulate": 2, "keep": 3}
@@ -189,3 +190,10 @@ def test_tensorboard_holds_the_curves(calm):
     events = board.EventAccumulator(str(calm / "tensorboard")).Reload()
     losses = [event.value for event in events.Scalars("train/loss")]
     assert losses == pytest.approx([record["loss"] for record in read_log(calm)])
+
+
+def test_a_run_is_looked_at_every_so_many_steps_and_once_at_its_end(tmp_path):
+    looks: list[int] = []
+    for _ in range(2):  # a finished run that is started again is not looked at again
+        toy_run(tmp_path, steps=8, validation=Periodic(every=3, act=looks.append))
+    assert looks == [3, 6, 8]

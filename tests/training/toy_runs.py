@@ -22,7 +22,7 @@ from step1x_edit.training.methods.full import train_parts
 from step1x_edit.training.methods.optimizers import build_optimizers
 from step1x_edit.training.methods.schedules import rate_share
 from step1x_edit.training.run.contract import Trainee
-from step1x_edit.training.run.loop import Loop
+from step1x_edit.training.run.loop import Loop, Periodic
 from step1x_edit.training.run.watching import RunOutcome, StepRecord, Watcher
 from step1x_edit.training.step import flow_step_loss
 
@@ -83,6 +83,7 @@ def toy_loop(
     batches: Any = None,
     stop: Callable[[], bool] = lambda: False,
     ema_decay: float | None = 0.9,
+    validation: Periodic | None = None,
     **run: Any,
 ) -> Loop:
     length = {} if {"epochs", "minutes"} & run.keys() else {"steps": 8}
@@ -99,6 +100,7 @@ def toy_loop(
         folder=folder,
         accelerator=accelerator,
         watcher=watcher or Ears(),
+        validation=validation,
         stop=stop,
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "caching_gb",
     "checkpoint_bytes",
     "memory_parts",
+    "network_without_memory",
     "read_sizes",
     "text_tokens",
 ]
@@ -88,7 +89,7 @@ class MemoryPart:
 def read_sizes(config: TrainingConfig, method: Method) -> Sizes:
     """Return the sizes of what a run trains, from the heads of weight files, or the published sizes where none are here."""
     release = find_release(config.model.release)
-    network = _network(release, config)
+    network = network_without_memory(config)
     vae = empty_vae(_vae_arguments(release))
     parameters = sum(weight.numel() for weight in network.parameters())
     blocks = [*network.transformer_blocks, *network.single_transformer_blocks]
@@ -106,6 +107,18 @@ def read_sizes(config: TrainingConfig, method: Method) -> Sizes:
         vae=sum(weight.numel() for weight in vae.parameters()),
         vae_channels=vae.config["block_out_channels"][0],
     )
+
+
+def network_without_memory(config: TrainingConfig) -> Step1XEditTransformer2DModel:
+    """Build the transformer without memory, in the sizes of the weights at hand or else the published ones."""
+    release = find_release(config.model.release)
+    try:
+        _, arguments = open_transformer(locate(release, config.model.weights).transformer, release=release.id)
+    except MissingRelease:
+        if config.model.weights is not None:
+            raise
+        arguments = resolve_config(release.id, Record(release=release.id, folded=False), None)
+    return empty_transformer(arguments)
 
 
 def memory_parts(sizes: Sizes, config: TrainingConfig, method: Method, *, tokens: int) -> tuple[MemoryPart, ...]:
@@ -186,17 +199,6 @@ def _trained(network: Step1XEditTransformer2DModel, config: TrainingConfig, meth
 
 def _kept_small(name: str, weight: nn.Parameter) -> bool:
     return weight.ndim == 2 and name.startswith((*_BLOCKS, CONNECTOR))
-
-
-def _network(release: Release, config: TrainingConfig) -> Step1XEditTransformer2DModel:
-    """Build the transformer without memory, in the sizes of the weights at hand."""
-    try:
-        _, arguments = open_transformer(locate(release, config.model.weights).transformer, release=release.id)
-    except MissingRelease:
-        if config.model.weights is not None:
-            raise
-        arguments = resolve_config(release.id, Record(release=release.id, folded=False), None)
-    return empty_transformer(arguments)
 
 
 def _vae_arguments(release: Release) -> dict[str, Any]:

@@ -115,6 +115,8 @@ class Loop:
                 journal = Journal(self._folder, first_step=self._step, notice=self._watcher.notice)
                 stack.enter_context(journal)
             ending = self._steps(journal)
+        if ending == "finished":
+            self._last_look()
         self._keep()
         outcome = RunOutcome(
             folder=self._folder,
@@ -241,6 +243,11 @@ class Loop:
             self._validate(self._validation)
         if self._step % self._run.checkpoint_every == 0:
             self._keep()
+
+    def _last_look(self) -> None:
+        """Validate what the run ends with, unless its last step was looked at or nothing was done."""
+        if self._validation is not None and self._step != self._kept and self._step % self._validation.every:
+            self._validate(self._validation)
 
     def _validate(self, validation: Periodic) -> None:
         """Look at the weights that are kept in the end; chance goes on afterwards as if nobody had looked."""

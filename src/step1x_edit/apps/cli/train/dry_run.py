@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from step1x_edit.errors import Step1XEditError
 from step1x_edit.presets.releases import find_release
 from step1x_edit.presets.training import find_training_preset
 from step1x_edit.sampling.resolution import GRID_PX
@@ -20,9 +21,11 @@ from step1x_edit.training.estimate import (
     caching_gb,
     checkpoint_bytes,
     memory_parts,
+    network_without_memory,
     read_sizes,
     text_tokens,
 )
+from step1x_edit.training.methods.readiness import check_methods
 from step1x_edit.training.pairs import open_pairs
 
 __all__ = ["PairCounts", "count_pairs", "show_plan"]
@@ -85,6 +88,10 @@ def show_plan(config: TrainingConfig, method: Method, *, console: Console) -> No
     )
     console.print(table)
     console.print("Nothing was loaded or written. GB are 10^9 bytes.", highlight=False)
+    try:
+        check_methods(config, method, network_without_memory(config))
+    except Step1XEditError as obstacle:
+        console.print(f"Here the run would stop at once. {obstacle}", highlight=False)
 
 
 def _length_lines(config: TrainingConfig, counts: PairCounts, text: int, trained: int) -> Iterator[tuple[str, str]]:
