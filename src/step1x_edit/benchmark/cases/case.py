@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -30,6 +30,7 @@ class JudgeableCase:
     """The known result, for sets that have one."""
 
 
+@runtime_checkable
 class CaseSet(Protocol):
     """Cases in a fixed order."""
 
