@@ -124,6 +124,16 @@ def test_pictures_of_a_benchmark_are_hashed_and_held_out_of_a_build(tmp_path):
     assert sources and held.id not in sources
 
 
+def test_lessons_are_built_at_the_size_of_nano_and_the_store_says_so(tmp_path):
+    pool = write_pool_files(drawn_pool(), tmp_path / "pool")
+    run(
+        "build", pool, "--out", tmp_path / "lessons", "--lessons", "--size", 128, "--tasks", "color_alter", "--count", 4
+    )
+    settings = read_manifest(tmp_path / "lessons").settings
+    assert (settings["seen_objects"], settings["size"], settings["split"]) == (True, 128, "train")
+    assert all(record.source.width == 128 for record in read_records(tmp_path / "lessons"))
+
+
 def test_an_export_does_not_write_over_anything(store, tmp_path):
     result = CliRunner().invoke(app, ["data", "export", str(store), "--to", "hf", "--out", str(tmp_path)])
     assert result.exit_code == 2

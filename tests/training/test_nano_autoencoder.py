@@ -11,11 +11,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from step1x_edit.errors import DataError
+from step1x_edit.experts.perceptual_distance import PerceptualDistance
 from step1x_edit.training.nano.autoencoder import (
     NOISE_STD,
+    PERCEPTUAL_BLOCKS,
     AutoencoderSettings,
     build_autoencoder,
     psnr,
+    reconstruct,
     reconstruction_loss,
     set_latent_scale,
     train_autoencoder,
@@ -63,6 +66,30 @@ def test_a_few_steps_of_training_lower_the_loss(
         start, sampler, SHORT, held_out=photographs, folder=tmp_path, clock=steps_of_a_minute(25)
     )
     assert psnr(trained, photographs, 64) > before + 0.5
+
+
+def test_a_perceptual_weight_brings_what_is_made_nearer_to_what_is_seen(
+    photographs: list[np.ndarray], tmp_path: Path
+) -> None:
+    pytest.importorskip("h5py", reason="needs the extra `data`")
+    from toy_perception import write_toy_perception
+
+    write_toy_perception(tmp_path / "features.h5", tmp_path / "weights.pth")
+    perception = PerceptualDistance(features=tmp_path / "features.h5", weights=tmp_path / "weights.pth")
+    wanted = torch.stack([to_range(centre_square(one, 64)) for one in photographs])
+    distances = []
+    for weight in (0.0, 3.0):
+        trained = train_autoencoder(
+            tiny_autoencoder(),
+            CropSampler(photographs, seed=5),
+            replace(SHORT, perceptual_weight=weight),
+            held_out=photographs,
+            folder=tmp_path / "run",
+            perception=perception,
+            clock=steps_of_a_minute(25),
+        )
+        distances.append(float(perception.loss(reconstruct(trained, wanted), wanted, blocks=PERCEPTUAL_BLOCKS)))
+    assert distances[1] < 0.97 * distances[0]
 
 
 def test_a_saved_autoencoder_comes_back_to_the_last_bit_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
