@@ -11,8 +11,8 @@ from step1x_edit.errors import MissingExtra
 __all__ = ["optional_package", "part_file"]
 
 
-def optional_package(name: str) -> Any:
-    """Import a package of the extra ``data`` and return it.
+def optional_package(name: str, *, extra: str = "data") -> Any:
+    """Import a package of an extra and return it.
 
     Raises:
         MissingExtra: The package is not installed.
@@ -22,8 +22,8 @@ def optional_package(name: str) -> Any:
     except ImportError as missing:
         raise MissingExtra(
             given=f"an installation without {name}",
-            expected="the extra `data`",
-            remedy="Install it with `pip install step1x-edit[data]`.",
+            expected=f"the extra `{extra}`",
+            remedy=f"Install it with `pip install step1x-edit[{extra}]`.",
         ) from missing
 
 
