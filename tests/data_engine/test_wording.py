@@ -121,7 +121,7 @@ def test_the_wish_for_the_other_side_is_worded_alike_but_for_the_side(name, lang
         kind = f"{task.value}-placed"
         wish = replace(drawn_wish(task, np.random.default_rng(number)), key=kind, place=places()[name])
         here = word(wish, language=language, rng=np.random.default_rng([number, 1]))
-        other = replace(wish, place=places()[" ".join(swapped.get(part, part) for part in name.split())])
+        other = replace(wish, place=places()[re.sub("left|right", lambda found: swapped[found[0]], name)])
         there = word(other, language=language, rng=np.random.default_rng([number, 1]))
         assert here != there
         assert re.sub("left|right|左|右", lambda found: swapped[found[0]], here.lower()) == there.lower()
