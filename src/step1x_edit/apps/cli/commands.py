@@ -61,9 +61,11 @@ COMMANDS = {
     ),
     "bench": Entry(
         "bench",
-        "Measure editors: run, suite.",
+        "Measure editors: run, scores, leaderboard, suite.",
         {
             "run": Entry("run", "Run an editor over a suite; a table and an HTML report."),
+            "scores": Entry("scores", "Average a judge's answers, with intervals; compare editors case by case."),
+            "leaderboard": Entry("leaderboard", "Set own judged runs among the published results."),
             "suite": Entry("suite", "Make a suite of held-out cases from a pool."),
         },
     ),

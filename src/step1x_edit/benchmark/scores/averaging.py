@@ -19,7 +19,7 @@ from step1x_edit.schema.judged import CaseLanguage
 from step1x_edit.schema.judged_scores import METRICS, Average, Counts, Metric, ScoreSection, Subset, TaskScores
 from step1x_edit.schema.tasks import EditTask
 
-__all__ = ["counts_of", "score_sections", "values_by_task"]
+__all__ = ["LANGUAGES", "SUBSETS", "counts_of", "score_sections", "values_by_task"]
 
 LANGUAGES: tuple[CaseLanguage, ...] = ("en", "cn")
 SUBSETS: tuple[Subset, ...] = ("full", "intersection")

@@ -1,0 +1,56 @@
+"""``step1x bench scores``: a judge's answers → means with intervals and counts; two editors and more, compared case by case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["scores"]
+
+
+def scores(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER...", help="Output of `bench judge`, or editors' or judges' folders in it."),
+    ],
+    arithmetic: Annotated[
+        Literal["own", "official"],
+        typer.Option(help="official: as the released script averages; what it would guess is listed."),
+    ] = "own",
+    subset: Annotated[Literal["full", "intersection"] | None, typer.Option(help="Only this subset.  [both]")] = None,
+    language: Annotated[Literal["en", "cn"] | None, typer.Option(help="Only this language.  [both]")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+) -> None:
+    """Average what a judge said. Runs of several editors under one judge are also compared in pairs."""
+    import json
+
+    from step1x_edit.apps.cli.bench.score_tables import show_differences, show_left_out, show_table
+    from step1x_edit.benchmark.running import write_whole
+    from step1x_edit.benchmark.scores.averaging import LANGUAGES, SUBSETS
+    from step1x_edit.benchmark.scores.judged_run import check_comparable, judged_folders, read_judged_run
+    from step1x_edit.benchmark.scores.pairing import paired_differences
+    from step1x_edit.benchmark.scores.table import score_table
+    from step1x_edit.schema.judged import CaseLanguage
+    from step1x_edit.schema.judged_scores import Subset
+
+    judged = [read_judged_run(folder) for path in runs for folder in judged_folders(path)]
+    check_comparable(judged)
+    languages: tuple[CaseLanguage, ...] = (language,) if language else LANGUAGES
+    subsets: tuple[Subset, ...] = (subset,) if subset else SUBSETS
+    tables = [score_table(run, arithmetic=arithmetic) for run in judged]
+    pairs = [(spoken, part) for spoken in languages for part in subsets] if len(judged) > 1 else []
+    differences = [one for spoken, part in pairs for one in paired_differences(judged, language=spoken, subset=part)]
+    for table in tables:
+        for section in table.sections:
+            if section.language in languages and section.subset in subsets:
+                show_table(table, section)
+        show_left_out(table)
+    show_differences(differences)
+    if json_file is not None:
+        figures = {
+            "tables": [one.model_dump(mode="json") for one in tables],
+            "differences": [one.model_dump(mode="json") for one in differences],
+        }
+        write_whole(json_file, (json.dumps(figures, ensure_ascii=False, indent=1) + "\n").encode())
