@@ -5,7 +5,7 @@ IMAGE ?= examples/photo.jpg
 INSTRUCTION ?= make it night
 SEED ?= 1
 
-.PHONY: setup edit test check wheel clean
+.PHONY: setup edit test check wheel nano clean
 .DEFAULT_GOAL := edit
 
 setup: .venv/ready
@@ -29,6 +29,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+nano: setup
+	$(MAKE) -C examples/nano
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
