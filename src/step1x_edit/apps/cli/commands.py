@@ -61,11 +61,12 @@ COMMANDS = {
     ),
     "bench": Entry(
         "bench",
-        "Measure editors: run, scores, leaderboard, suite.",
+        "Measure editors: run, scores, report, leaderboard, suite.",
         {
             "run": Entry("run", "Run an editor over a suite; a table and an HTML report."),
             "scores": Entry("scores", "Average a judge's answers, with intervals; compare editors case by case."),
             "leaderboard": Entry("leaderboard", "Set own judged runs among the published results."),
+            "report": Entry("report", "Show what a judge said of runs: one HTML page, Markdown, JSON."),
             "suite": Entry("suite", "Make a suite of held-out cases from a pool."),
         },
     ),
