@@ -61,9 +61,11 @@ COMMANDS = {
     ),
     "bench": Entry(
         "bench",
-        "Measure editors: run, scores, report, leaderboard, suite.",
+        "Measure editors: run, judge, agreement, scores, report, leaderboard, suite.",
         {
             "run": Entry("run", "Run an editor over a suite; a table and an HTML report."),
+            "judge": Entry("judge", "Ask a judge about an editor's pictures; what was answered is never asked again."),
+            "agreement": Entry("agreement", "Say how far two judges of the same pictures agree."),
             "scores": Entry("scores", "Average a judge's answers, with intervals; compare editors case by case."),
             "leaderboard": Entry("leaderboard", "Set own judged runs among the published results."),
             "report": Entry("report", "Show what a judge said of runs: one HTML page, Markdown, JSON."),

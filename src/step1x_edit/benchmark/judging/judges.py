@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -54,6 +54,7 @@ PROTOCOLS = MappingProxyType(
 """Order, encoding and decoding of the two released back-ends. Source: stepfun-ai/Step1X-Edit, folder GEdit-Bench."""
 
 
+@runtime_checkable
 class Answering(Protocol):
     """Something that is asked about pictures."""
 

@@ -52,7 +52,8 @@ def read_answer(text: str) -> Reading:
     Source:
         The form of answer of VIEScore (arXiv:2312.14867): an object with ``score``, a list, and ``reasoning``.
     """
-    said = _FENCE.sub("", text.split(_DELIMITER)[1] if text.count(_DELIMITER) >= 2 else text).strip()
+    marked = text.split(_DELIMITER)[1] if text.count(_DELIMITER) >= 2 else text
+    said = _FENCE.sub("", marked.strip()).strip()
     if not said:
         return Reading(failure="empty")
     found = _bare_list(said) or _last_verdict(said)
