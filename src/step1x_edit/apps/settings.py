@@ -28,6 +28,8 @@ class Settings:
     """``STEP1X_ASK_MODEL``: name of the model at that address."""
     ask_key: str | None = field(default=None, repr=False)
     """``STEP1X_ASK_KEY``: what the server knows the caller by; open for servers that ask for none."""
+    editor_key: str | None = field(default=None, repr=False)
+    """``STEP1X_EDITOR_KEY``: key of the service whose edits are measured (`bench run`); open for servers that ask for none."""
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -54,6 +56,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ask_url=ask_url,
         ask_model=ask_model,
         ask_key=environment.get("STEP1X_ASK_KEY") or None,
+        editor_key=environment.get("STEP1X_EDITOR_KEY") or None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -50,17 +51,28 @@ class ReleaseEditor:
         name: Its id.
         version: What decides its answers beside the instruction: package, weights, adapters.
         preset: Sampling preset.
+        settings: Further fields of :class:`~step1x_edit.schema.edit.EditRequest`, such as ``steps``.
     """
 
-    def __init__(self, editor: Editor, *, name: str, version: str, preset: str = "balanced") -> None:
+    def __init__(
+        self,
+        editor: Editor,
+        *,
+        name: str,
+        version: str,
+        preset: str = "balanced",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
-        self.version = f"{version} {preset}"
-        self._preset = preset
+        self._settings = {"preset": preset, **(settings or {})}
+        self.version = " ".join(
+            [version, preset, *(f"{key}={value}" for key, value in sorted((settings or {}).items()))]
+        )
         self._editor = editor
 
     def edit(self, reference: Rgb, instruction: str, *, seed: int) -> Rgb:
         """Return the release's edit."""
-        result = self._editor.edit(Image.fromarray(reference), instruction, seed=seed, preset=self._preset)
+        result = self._editor.edit(Image.fromarray(reference), instruction, seed=seed, **self._settings)
         return np.asarray(result.image.convert("RGB"))
 
 

@@ -24,7 +24,7 @@ from step1x_edit.presets.sampling import resolve_sampling
 from step1x_edit.schema.edit import AdapterUse, EditRequest, EditResult, ResolvedSettings
 from step1x_edit.schema.release import ReleaseDefaults
 
-__all__ = ["Editor", "Interrupted"]
+__all__ = ["Editor", "Interrupted", "choose_device", "choose_dtype"]
 
 StepReport = Callable[[int, int], None]
 """Called after each step with the number of steps done and to do."""
@@ -88,8 +88,10 @@ class Editor:
             CheckpointError: The weights are broken or belong to something else.
         """
         release = find_release(release_id)
-        chosen = _device(device)
-        pipeline = assemble(release, weights=weights, dtype=_dtype(dtype, chosen, embedded=release.form == "embedded"))
+        chosen = choose_device(device)
+        pipeline = assemble(
+            release, weights=weights, dtype=choose_dtype(dtype, chosen, embedded=release.form == "embedded")
+        )
         attach_adapters(pipeline.transformer, adapters)
         pipeline.set_progress_bar_config(disable=True)
         uses = [AdapterUse(path=path, scale=scale, sha256=_digest(path)) for path, scale in adapters]
@@ -218,7 +220,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _device(name: str | None) -> torch.device:
+def choose_device(name: str | None) -> torch.device:
+    """Return the named device, or the fastest at hand.
+
+    Raises:
+        RequestError: This machine does not have it.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -234,8 +241,12 @@ def _device(name: str | None) -> torch.device:
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
 
 
-def _dtype(name: str | None, device: torch.device, *, embedded: bool) -> torch.dtype:
-    """Choose bfloat16, except for the small release on processors that only emulate it."""
+def choose_dtype(name: str | None, device: torch.device, *, embedded: bool) -> torch.dtype:
+    """Return the named dtype, or bfloat16, except for small networks (``embedded``) on processors that only emulate it.
+
+    Raises:
+        RequestError: It is none of bfloat16, float16 and float32.
+    """
     if name is None:
         slow = device.type == "cpu" and embedded and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return torch.float32 if slow else torch.bfloat16

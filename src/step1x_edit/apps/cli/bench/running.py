@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +25,7 @@ from step1x_edit.benchmark.suites import open_suite
 from step1x_edit.experts.embedded import EmbeddedExperts
 from step1x_edit.schema.score import RunSettings, TaskSummary
 
-__all__ = ["BenchOrder", "run_bench"]
+__all__ = ["BenchOrder", "release_editor", "run_bench"]
 
 TABLE_WIDTH = 128
 """Columns of text that the table takes; a file or a pipe has room for them."""
@@ -81,10 +82,24 @@ def run_bench(order: BenchOrder) -> None:
 def _editor(order: BenchOrder) -> SuiteEditor:
     if order.engine is None:
         return SIMPLE_EDITORS[order.editor]()
-    loaded = load_editor(order.engine)
-    words = [__version__, *(f"{path.name}:{scale}" for path, scale in order.engine.adapters)]
+    return release_editor(order.engine, name=order.editor, preset=order.preset)
+
+
+def release_editor(
+    engine: Engine, *, name: str, preset: str, settings: Mapping[str, Any] | None = None
+) -> ReleaseEditor:
+    """Load a release; its version names package, adapters and weights.
+
+    Args:
+        engine: How it is loaded.
+        name: What results call it.
+        preset: Sampling preset.
+        settings: Further fields of an edit request.
+    """
+    loaded = load_editor(engine)
+    words = [__version__, *(f"{path.name}:{scale}" for path, scale in engine.adapters)]
     words.append(_fingerprint(loaded.pipeline.transformer))
-    return ReleaseEditor(loaded, name=order.editor, version=" ".join(words), preset=order.preset)
+    return ReleaseEditor(loaded, name=name, version=" ".join(words), preset=preset, settings=settings)
 
 
 def _fingerprint(network: nn.Module) -> str:
