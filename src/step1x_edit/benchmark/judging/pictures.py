@@ -14,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import ValidationError
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
+from step1x_edit.benchmark.generation.run_folder import LOG as GENERATION
+from step1x_edit.benchmark.generation.run_folder import PICTURES, edited_name, source_name
 from step1x_edit.benchmark.running import write_whole
 from step1x_edit.errors import DataError
 from step1x_edit.measures.hashing import pixel_sha256
@@ -21,19 +23,18 @@ from step1x_edit.schema.judged import CaseId, GenerationRecord
 
 __all__ = ["CasePictures", "PictureHashes", "edited_path", "find_pictures", "not_made", "source_path"]
 
-GENERATION = "generation.jsonl"
 _DAMAGED = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
 """What Pillow raises for files that are no picture."""
 
 
 def edited_path(folder: Path, case: CaseId) -> Path:
     """Return where the official layout keeps an edited picture, below ``results/METHOD``."""
-    return folder / "fullset" / case.task.value / case.language / f"{case.key}.png"
+    return folder / PICTURES / edited_name(case)
 
 
 def source_path(folder: Path, case: CaseId) -> Path:
     """Return where the official layout keeps the source it was made from."""
-    return edited_path(folder, case).with_name(f"{case.key}_SRCIMG.png")
+    return folder / PICTURES / source_name(case)
 
 
 def not_made(folder: Path) -> dict[str, str]:
@@ -46,9 +47,9 @@ def not_made(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     reasons: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line.strip():
-            continue
+    # What stands behind the last line feed is being written, or was cut off by a kill.
+    *lines, _unfinished = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, start=1):
         record = _generation_record(line, where=f"{path}, line {number}")
         reasons.pop(str(record.case), None)
         if record.outcome != "edited":

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from step1x_edit.errors import RequestError
+from step1x_edit.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from step1x_edit.benchmark.cases.case import JudgeableCase
+    from step1x_edit.benchmark.cases.case_set import Cases
     from step1x_edit.benchmark.judging.estimate import Price
     from step1x_edit.schema.judged import CaseLanguage
 
@@ -108,7 +109,26 @@ def _chosen(name: str, folder: Path, languages: str | None) -> tuple[JudgeableCa
         raise RequestError(given=f"--languages {languages}", expected="en, cn or both", remedy="Correct --languages.")
     drawn = {path.name for path in folder.glob("fullset/*/*") if path.is_dir()}
     wanted: tuple[CaseLanguage, ...] = tuple(one for one in known if one in (asked or drawn)) or known
-    return tuple(case for _number, case in chosen_cases(open_cases(name), languages=wanted))
+    opened = open_cases(name)
+    _refuse_other_cases(opened, folder)
+    return tuple(case for _number, case in chosen_cases(opened, languages=wanted))
+
+
+def _refuse_other_cases(cases: Cases, folder: Path) -> None:
+    """Check that the pictures were made of these cases, where the folder says of which."""
+    from step1x_edit.benchmark.generation.run_folder import SETTINGS, GenerationSettings
+
+    path = folder / SETTINGS
+    if not path.is_file():
+        return
+    made = GenerationSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    if made.fingerprint != cases.fingerprint:
+        raise DataError(
+            given=f"{folder}, whose pictures were made of {made.suite} ({made.fingerprint[:8]}), and the cases "
+            f"{cases.name} ({cases.fingerprint[:8]})",
+            expected="the cases that the pictures were made of",
+            remedy="Name them with --suite.",
+        )
 
 
 def _price(text: str | None) -> Price | None:
