@@ -125,7 +125,7 @@ def _loaded(kind: Any, how: StockPipeline, weights: Path | None, device: str | N
     place = str(weights) if weights else how.repository
     try:
         # Only safetensors; a pickle is refused by the loader.
-        pipeline = kind.from_pretrained(place, local_files_only=True, use_safetensors=True, torch_dtype=precision)
+        pipeline = kind.from_pretrained(place, local_files_only=True, use_safetensors=True, dtype=precision)
     except OSError as absent:
         raise MissingRelease(
             given=f"no weights of {kind.__name__} at {place} ({' '.join(str(absent).split())[:200]})",

@@ -15,7 +15,8 @@ __all__ = ["run"]
 
 _EDITORS = (
     "A release, `identity` (leaves pictures alone), `classical` (rules, no network); for pictures to judge also a stock "
-    "diffusers pipeline (flux-kontext, qwen-image-edit, instruct-pix2pix, omnigen ...), images:MODEL, gemini:MODEL or pictures:FOLDER."
+    "diffusers pipeline (flux-kontext, qwen-image-edit, instruct-pix2pix, omnigen ...), "
+    "images:MODEL, gemini:MODEL or pictures:FOLDER."
 )
 _LANGUAGES: dict[str, tuple[CaseLanguage, ...]] = {"en": ("en",), "zh": ("cn",), "both": ("en", "cn")}
 
