@@ -111,7 +111,8 @@ def _check_cases(first: JudgedRun, second: JudgedRun) -> None:
 
 def _records(kind: type[Record], path: Path) -> tuple[Record, ...]:
     # Only line feeds end a record: a judge's words may hold other characters at which str.splitlines breaks.
-    lines = enumerate(_text(path).split("\n"), start=1)
+    # What follows the last of them was cut off by a kill; its case counts as not judged.
+    lines = enumerate(_text(path).split("\n")[:-1], start=1)
     return tuple(_record(kind, line, where=f"{path}, line {number}") for number, line in lines if line.strip())
 
 

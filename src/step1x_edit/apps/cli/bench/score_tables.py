@@ -123,8 +123,12 @@ def _cells(row: LeaderboardRow, per_task: bool) -> tuple[str, ...]:
 
 def _remarks(board: Leaderboard) -> list[str]:
     own = ["* judged here."] if any(row.own for row in board.rows) else []
-    notes = [f"{row.model} ({row.group}, {row.date}): {'; '.join(row.notes)}." for row in board.rows if row.notes]
-    return [*own, *(f"Warning: {one}" for one in board.warnings), *notes]
+    notes: dict[str, list[str]] = {}
+    for row in board.rows:
+        for note in row.notes:
+            notes.setdefault(note, []).append(f"{row.model} ({row.group}, {row.date})")
+    said = (f"{note[0].upper()}{note[1:]}: {', '.join(models)}." for note, models in notes.items())
+    return [*own, *(f"Warning: {one}" for one in board.warnings), *said]
 
 
 def _means(means: dict[Metric, Average]) -> list[str]:

@@ -40,8 +40,9 @@ def scores(
     languages: tuple[CaseLanguage, ...] = (language,) if language else LANGUAGES
     subsets: tuple[Subset, ...] = (subset,) if subset else SUBSETS
     tables = [score_table(run, arithmetic=arithmetic) for run in judged]
-    pairs = [(spoken, part) for spoken in languages for part in subsets] if len(judged) > 1 else []
-    differences = [one for spoken, part in pairs for one in paired_differences(judged, language=spoken, subset=part)]
+    pairs: list[tuple[CaseLanguage, Subset]] = [(spoken, part) for spoken in languages for part in subsets]
+    several = pairs if len(judged) > 1 else []
+    differences = [one for spoken, part in several for one in paired_differences(judged, language=spoken, subset=part)]
     for table in tables:
         for section in table.sections:
             if section.language in languages and section.subset in subsets:
