@@ -168,7 +168,7 @@ class Judging:
                 raise ExpertError(
                     given=f"{silent} questions in a row that nobody answered ({answer.failure})",
                     expected="a service that is up",
-                    remedy="Run the same command again later; every answer so far is kept.",
+                    remedy="See what it objects to, or run the same command again later; every answer so far is kept.",
                 )
             on_progress(done)
 
