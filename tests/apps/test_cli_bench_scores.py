@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmark"))
@@ -13,7 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmark"))
 from judged_logs import drawn_log, write_run
 
 from step1x_edit.apps.cli import app
+from step1x_edit.benchmark.cases.opening import open_cases
+from step1x_edit.benchmark.generation.run_folder import RunFolder
 from step1x_edit.errors import DataError
+from step1x_edit.schema.judged import GenerationRecord
 
 
 def run(*words: object) -> str:
@@ -56,3 +60,26 @@ def test_the_leaderboard_is_written_the_same_twice(tmp_path: Path) -> None:
         pages.append([(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("md", "json")])
     assert pages[0] == pages[1]
     assert "mine *" in pages[0][0].decode()
+
+
+def test_pictures_are_measured_without_a_judge(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra `bench`")
+    cases = open_cases("mini-ci")
+    run_folder = RunFolder(tmp_path, "identity")
+    for case in cases.cases[:2]:
+        record = GenerationRecord(case=case.id, outcome="edited", seconds=0.1, seed=0)
+        run_folder.path.mkdir(parents=True, exist_ok=True)
+        run_folder.keep(record, source=case.open_source(), edited=case.open_source())
+    figures = tmp_path / "figures.json"
+    said = run("scores", tmp_path, "--judge-free", "mini-ci", "--parts", tmp_path / "none", "--json", figures)
+    assert "without a judge" in said
+    kept = json.loads(figures.read_text())["identity"]
+    assert len(kept["cases"]) == 2
+    assert kept["summaries"][-1]["means"]["changed"] == {"mean": 0.0, "cases": 2}
+
+
+def test_measuring_without_pictures_says_what_to_do(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra `bench`")
+    result = CliRunner().invoke(app, ["bench", "scores", str(tmp_path), "--judge-free", "mini-ci"])
+    assert result.exit_code == DataError.exit_code
+    assert "no edited pictures" in result.output
