@@ -69,6 +69,7 @@ COMMANDS = {
             "scores": Entry("scores", "Average a judge's answers, with intervals; compare editors case by case."),
             "leaderboard": Entry("leaderboard", "Set own judged runs among the published results."),
             "report": Entry("report", "Show what a judge said of runs: one HTML page, Markdown, JSON."),
+            "study": Entry("study", "Let people rank edits blind, on a local page; what they said."),
             "suite": Entry("suite", "Make a suite of held-out cases from a pool."),
         },
     ),
