@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from string import ascii_uppercase
 
 from pydantic import BaseModel, ConfigDict
@@ -47,7 +48,7 @@ class LeaderboardRow(_Record):
     source: str
     """Where it was printed, and under which address; of own rows the folder."""
     date: str
-    """Of the source; of own rows the day on which the judge was set up."""
+    """Of the source; of own rows the day of the judge's last answer."""
     judge: str
     prompts: str
     """Whose wording the judge was asked in."""
@@ -149,8 +150,6 @@ def _published_group(table: PublishedTable) -> str:
 
 
 def _own_row(run: JudgedRun, section: ScoreSection, *, family: JudgeFamily) -> LeaderboardRow:
-    # The settings are written when a run is first judged; a re-run from the cache leaves them alone.
-    day = datetime.fromtimestamp((run.folder / "settings.json").stat().st_mtime, tz=UTC).date().isoformat()
     return LeaderboardRow(
         model=run.method,
         own=True,
@@ -163,13 +162,20 @@ def _own_row(run: JudgedRun, section: ScoreSection, *, family: JudgeFamily) -> L
         language=section.language,
         subset=section.subset,
         source=f"own run ({run.folder})",
-        date=day,
+        date=_last_asked(run.folder),
         judge=run.judge.model,
         prompts="own wording" if run.judge.own_prompts else "given by the user",
         prompt_sha256=run.judge.prompt_sha256,
         group=f"{run.judge.model_dump_json()} {_case_words(run, section)}",
         notes=tuple(_own_notes(run.judge, section, family=family)),
     )
+
+
+def _last_asked(folder: Path) -> str:
+    """Return the day of the judge's last answer: a re-run that asks nothing leaves the kept answers alone."""
+    kept = folder / "answers.jsonl"
+    file = kept if kept.is_file() else folder / "log.jsonl"
+    return datetime.fromtimestamp(file.stat().st_mtime, tz=UTC).date().isoformat()
 
 
 def _case_words(run: JudgedRun, section: ScoreSection) -> str:
