@@ -112,13 +112,14 @@ def _openai(path: str, headers: dict[str, str], body: bytes) -> Asked:
     form = message_from_bytes(b"Content-Type: " + by_name["content-type"].encode() + b"\r\n\r\n" + body)
     fields: dict[str, Any] = {}
     picture = None
-    for part in form.get_payload():  # pyright: ignore[reportGeneralTypeIssues]
-        content = part.get_payload(decode=True)  # pyright: ignore[reportAttributeAccessIssue]
-        name = part.get_param("name", header="content-disposition")  # pyright: ignore[reportAttributeAccessIssue]
-        if str(name).startswith("image"):
+    parts: Any = form.get_payload()
+    for part in parts:
+        content = part.get_payload(decode=True)
+        name = str(part.get_param("name", header="content-disposition"))
+        if name.startswith("image"):
             picture = Image.open(io.BytesIO(content)).convert("RGB")
         else:
-            fields[str(name)] = content.decode()
+            fields[name] = content.decode()
     assert picture is not None
     return Asked(path, by_name.get("authorization", ""), fields.pop("prompt"), picture, fields)
 

@@ -11,6 +11,7 @@ import pytest
 from loopback_images import LoopbackImages, gemini_says, loopback_images, openai_error, openai_says, png_base64
 from PIL import Image
 from published_cases import DRAWN, drawn_source, write_published
+from toy_stock import write_toy_pix2pix
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.cases.case_set import Cases, NumberedCase, chosen_cases
@@ -33,6 +34,11 @@ pytest.importorskip("datasets", reason="needs the extra `bench`")
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
     return open_gedit(str(write_published(tmp_path_factory.mktemp("gedit") / "data", form="arrow")))
+
+
+@pytest.fixture(scope="module")
+def toy_pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_pix2pix(tmp_path_factory.mktemp("pix2pix"))
 
 
 @pytest.fixture
@@ -272,49 +278,3 @@ def test_absent_weights_and_strange_options_are_said(toy_pix2pix: Path, tmp_path
         StockEditor("flux-kontext", weights=tmp_path, device="cpu")
     with pytest.raises(RequestError, match="the option prompt, steps"):
         StockEditor("instruct-pix2pix", weights=toy_pix2pix, options={"steps": 2, "prompt": "x"})
-
-
-@pytest.fixture(scope="module")
-def toy_pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """InstructPix2Pix of the real classes at toy size, saved as its repository is."""
-    import json
-
-    import torch
-    from diffusers import (
-        AutoencoderKL,
-        PNDMScheduler,
-        StableDiffusionInstructPix2PixPipeline,
-        UNet2DConditionModel,
-    )
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    torch.manual_seed(0)
-    words = tmp_path_factory.mktemp("words")
-    letters = [chr(code) for code in range(97, 123)]
-    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{one}</w>" for one in letters)]
-    (words / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(vocabulary)}))
-    (words / "merges.txt").write_text("#version: 0.2\n")
-    text = CLIPTextConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=77, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-    )  # fmt: skip
-    pipeline = StableDiffusionInstructPix2PixPipeline(
-        vae=AutoencoderKL(
-            block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=4,
-        ),
-        text_encoder=CLIPTextModel(text),
-        tokenizer=CLIPTokenizer.from_pretrained(str(words), model_max_length=77),
-        unet=UNet2DConditionModel(
-            sample_size=16, in_channels=8, out_channels=4, block_out_channels=(8, 8), layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=16, attention_head_dim=2, norm_num_groups=4,
-        ),
-        scheduler=PNDMScheduler(skip_prk_steps=True),
-        safety_checker=None,  # pyright: ignore[reportArgumentType]
-        feature_extractor=None,  # pyright: ignore[reportArgumentType]
-        requires_safety_checker=False,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("pix2pix") / "toy"
-    pipeline.save_pretrained(folder)
-    return folder

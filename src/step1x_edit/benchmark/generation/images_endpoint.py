@@ -85,9 +85,11 @@ class ImagesEndpoint:
         return picture
 
     def _unserved(self, fault: Any) -> NoPicture:
-        told = f"HTTP {fault.status_code}: {fault.message}"
-        if fault.code in _REFUSAL_CODES or any(word in fault.message.lower() for word in _REFUSAL_WORDS):
-            return self._patience.refused(fault.message)
+        body = fault.body if isinstance(fault.body, dict) else {}
+        words = str(body.get("message") or fault.message)
+        told = f"HTTP {fault.status_code}: {words}"
+        if fault.code in _REFUSAL_CODES or any(sign in words.lower() for sign in _REFUSAL_WORDS):
+            return self._patience.refused(words)
         if fault.status_code in _NOBODY_CAN:
             raise self._patience.unusable(told)
         return self._patience.failed(told)
