@@ -20,7 +20,7 @@ from step1x_edit.schema.judged import CaseId, GenerationRecord
 from step1x_edit.store.lock import locked
 from step1x_edit.store.shard import disk_errors, written_whole
 
-__all__ = ["GenerationSettings", "RunFolder", "edited_name", "source_name"]
+__all__ = ["LOG", "PICTURES", "SETTINGS", "GenerationSettings", "RunFolder", "edited_name", "source_name"]
 
 SETTINGS, LOG, PICTURES = "run.json", "generation.jsonl", "fullset"
 _METHOD = re.compile(r"[\w-][\w.+-]{0,99}")
