@@ -85,7 +85,7 @@ def test_our_questions_have_a_place_for_the_instruction_and_are_marked_as_ours()
 def test_questions_of_the_users_are_read_as_text_and_as_the_released_file(tmp_path: Path) -> None:
     plain, released = tmp_path / "plain", tmp_path / "released"
     plain.mkdir()
-    released.mkdir()
+    (released / "viescore").mkdir(parents=True)
     (plain / "consistency.txt").write_text("A\nB\nC <instruction>", encoding="utf-8")
     (plain / "quality.txt").write_text("A\nD", encoding="utf-8")
     names = {
@@ -96,8 +96,8 @@ def test_questions_of_the_users_are_read_as_text_and_as_the_released_file(tmp_pa
     }
     code = "\n".join(f"{name} = {text!r}" for name, text in names.items()) + "\nraise SystemExit('it was run')\n"
     assert ast.parse(code)
-    (released / "vie_prompts.py").write_text(code, encoding="utf-8")
-    assert read_prompts(plain) == read_prompts(released)
+    (released / "viescore" / "vie_prompts.py").write_text(code, encoding="utf-8")
+    assert read_prompts(plain) == read_prompts(released) == read_prompts(released / "viescore")
     assert read_prompts(plain).sha256 != own_prompts().sha256 and not read_prompts(plain).own
 
 

@@ -16,7 +16,7 @@ __all__ = ["JudgePrompts", "own_prompts", "read_prompts"]
 
 PLACE = "<instruction>"
 """Where the instruction goes, as in the published texts."""
-RELEASED = "vie_prompts.py"
+RELEASED, RELEASED_FOLDER = "vie_prompts.py", "viescore"
 RELEASED_PARTS: dict[Question, tuple[str, ...]] = {
     "consistency": ("_context_no_delimit", "_prompts_0shot_two_image_edit_rule", "_prompts_0shot_tie_rule_SC"),
     "quality": ("_context_no_delimit", "_prompts_0shot_rule_PQ"),
@@ -72,14 +72,15 @@ def read_prompts(folder: Path) -> JudgePrompts:
     """Read questions of the user's.
 
     Args:
-        folder: Holds ``consistency.txt`` and ``quality.txt``, or the released ``vie_prompts.py``, which is read as text and
-            never run.
+        folder: Holds ``consistency.txt`` and ``quality.txt``, or the released ``vie_prompts.py`` (itself or in its folder
+            ``viescore``), which is read as text and never run.
 
     Raises:
         RequestError: A file or a text in it is absent or unusable.
     """
-    if (folder / RELEASED).is_file():
-        return _released_prompts(folder / RELEASED)
+    for path in (folder / RELEASED, folder / RELEASED_FOLDER / RELEASED):
+        if path.is_file():
+            return _released_prompts(path)
     return JudgePrompts(consistency=_text(folder / "consistency.txt"), quality=_text(folder / "quality.txt"))
 
 
