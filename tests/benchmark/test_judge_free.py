@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_cases import scene
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.judge_free import measure_edit, summarise_judge_free
@@ -82,6 +82,23 @@ def test_wanted_lettering_is_read_and_the_old_one_is_not() -> None:
     assert scores.text_present == 1
     assert scores.text_left is not None
     assert scores.text_left <= 0.5
+
+
+def test_drawn_lettering_is_read_by_the_real_reader() -> None:
+    experts = EmbeddedExperts()
+    if not experts.available("read_text"):
+        pytest.skip("needs the part pp-ocr: `step1x data setup`")
+    sign = Image.new("RGB", (320, 128), "white")
+    ImageDraw.Draw(sign).text((24, 30), "CLOSED", fill="black", font=ImageFont.load_default(64))
+    made = JudgeableCase(
+        id=CaseId(task=EditTask.TEXT_MODIFICATION, language="en", key="0"),
+        instruction='Replace "OPEN" with "CLOSED"',
+        intersection=True,
+        open_source=lambda: sign,
+    )
+    scores = measure_edit(made, sign, experts)
+    assert scores.text_present == 1
+    assert (scores.text_left or 0) <= 0.5
 
 
 def test_a_face_that_changed_form_is_found_and_told() -> None:
