@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-SIZES = (128, 256, 512)
+SIZES = (128, 192, 256, 512)
 
 
 def build(
@@ -39,7 +39,7 @@ def build(
             min=1, help="Attempts, over all tasks together. Each gives a triplet or a rejection with its reason."
         ),
     ] = 1000,
-    size: Annotated[int, typer.Option(help="Side of the square pictures in pixels: 128, 256 or 512.")] = 512,
+    size: Annotated[int, typer.Option(help="Side of the square pictures in pixels: 128, 192, 256 or 512.")] = 512,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes. They do not change what comes out.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other triplets.")] = 0,
     split: Annotated[
@@ -77,7 +77,7 @@ def build(
 ) -> None:
     """Make triplets from source pictures. The same command goes on after a stop; a larger --count adds to a store."""
     if size not in SIZES:
-        raise RequestError(given=f"the size {size}", expected="128, 256 or 512", remedy="Correct --size.")
+        raise RequestError(given=f"the size {size}", expected="128, 192, 256 or 512", remedy="Correct --size.")
     from step1x_edit.apps.cli.data.watching import watching
     from step1x_edit.apps.settings import read_settings
     from step1x_edit.data_engine.filters.held_out import read_hash_lists
