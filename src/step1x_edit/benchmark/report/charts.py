@@ -74,7 +74,7 @@ def _axis(place: int, places: int, name: str) -> str:
     side = "middle" if abs(x) < 1 else ("start" if x > 0 else "end")
     return (
         f'<line class="ring" x1="0" y1="0" x2="{x:.1f}" y2="{y:.1f}"/>'
-        f'<text text-anchor="{side}" x="{x * 1.06:.1f}" y="{y * 1.09 + 4:.1f}">{html.escape(name)}</text>'
+        f'<text text-anchor="{side}" x="{x * 1.06:.1f}" y="{y * 1.12 + 4:.1f}">{html.escape(name)}</text>'
     )
 
 
