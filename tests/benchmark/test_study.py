@@ -22,7 +22,7 @@ from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.study.items import StudyItem, gather_items, ordered_items, ordered_methods
 from step1x_edit.benchmark.study.ratings import LEVELS, Ratings
 from step1x_edit.benchmark.study.results import ordinal_agreement, study_results
-from step1x_edit.errors import DataError
+from step1x_edit.errors import DataError, RequestError
 from step1x_edit.schema.judged import CaseId
 from step1x_edit.schema.tasks import EditTask
 
@@ -169,6 +169,13 @@ def test_levels_that_are_none_and_strangers_are_refused(tmp_path: Path, items: t
         assert client.get("/api/people/somebody").status_code == 422
         assert client.get(f"/pictures/{person}/0/4").status_code == 422
         assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, items: tuple[StudyItem, ...]) -> None:
+    from step1x_edit.benchmark.study.server import HOST, serve_study, study_app
+
+    with socket.create_server((HOST, 0)) as taken, pytest.raises(RequestError, match="which cannot be had"):
+        serve_study(study_app(items, Ratings(tmp_path / "a.sqlite")), port=taken.getsockname()[1])
 
 
 def _rank_by_keys(browser: Any, keys: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import secrets
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,12 +157,27 @@ def serve_study(app: FastAPI, *, port: int) -> None:
 
     Raises:
         MissingExtra: uvicorn is not installed.
+        RequestError: The port is taken.
     """
     try:
         import uvicorn
     except ImportError as missing:
         raise _missing("uvicorn") from missing
-    uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    # uvicorn ends in order at Ctrl-C, and then passes it on.
+    with _listening(port) as place, suppress(KeyboardInterrupt):
+        server.run(sockets=[place])
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as fault:
+        raise RequestError(
+            given=f"the port {port}, which cannot be had ({fault.strerror})",
+            expected="a free port of this machine",
+            remedy="Choose another with --port, or end what uses it.",
+        ) from fault
 
 
 def _picture(item: StudyItem, methods: Sequence[str], place: int) -> bytes:
