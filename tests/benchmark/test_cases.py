@@ -178,6 +178,7 @@ def test_a_folder_holds_ones_own_cases(tmp_path: Path) -> None:
         ((LINE, LINE), "two cases color_alter/en/box"),
         (({**LINE, "prompt": "x"},), "prompt is wrong"),
         (({**LINE, "key": ".."},), "the key '..'"),
+        (({**LINE, "key": "box_SRCIMG"},), "not ending in _SRCIMG"),
         ((), "without a case"),
     ],
 )

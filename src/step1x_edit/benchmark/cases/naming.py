@@ -11,8 +11,8 @@ from step1x_edit.schema.tasks import EditTask
 
 __all__ = ["case_id"]
 
-_SAFE_KEY = re.compile(r"[\w-][\w.-]{0,127}")
-"""Keys become file names; none may lead out of its folder or hide."""
+_SAFE_KEY = re.compile(r"(?!.*_SRCIMG$)[\w-][\w.-]{0,127}")
+"""Keys become file names; none may lead out of its folder, hide, or look like another case's source."""
 
 
 def case_id(task: object, language: object, key: object, *, where: str) -> CaseId:
@@ -21,7 +21,7 @@ def case_id(task: object, language: object, key: object, *, where: str) -> CaseI
     Args:
         task: A GEdit-Bench key or the paper's name of a task.
         language: "en" or "cn".
-        key: Letters, digits, ``_``, ``-`` and ``.``, at most 128, the first no dot.
+        key: Letters, digits, ``_``, ``-`` and ``.``, at most 128, the first no dot, the end not ``_SRCIMG``.
         where: Which row or line it stands in, for messages.
 
     Raises:
@@ -45,7 +45,7 @@ def case_id(task: object, language: object, key: object, *, where: str) -> CaseI
     if not (isinstance(key, str) and _SAFE_KEY.fullmatch(key)):
         raise DataError(
             given=f"the key {key!r} in {where}",
-            expected="letters, digits, '_', '-' and '.', at most 128, since files are named after it",
+            expected="letters, digits, '_', '-' and '.', at most 128, not ending in _SRCIMG, since files are named after it",
             remedy="Give the case another key.",
         )
     return CaseId(task=known, language=word, key=key)
