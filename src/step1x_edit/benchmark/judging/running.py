@@ -118,7 +118,8 @@ class Judging:
             try:
                 self._collect(under_way, on_progress)
             finally:
-                askers.shutdown(wait=False, cancel_futures=True)
+                askers.shutdown(wait=True, cancel_futures=True)
+                self._keep_late(under_way)
 
     def rows(self) -> tuple[JudgedCase, ...]:
         """Return one row for every case, whatever became of it."""
@@ -162,7 +163,7 @@ class Judging:
         silent = 0
         for done, future in enumerate(as_completed(under_way), start=1):
             answer = future.result()
-            self._keep(under_way[future].key, answer)
+            self._keep(under_way.pop(future).key, answer)
             silent = silent + 1 if answer.failure.startswith(SERVICE) else 0
             if silent >= GIVING_UP:
                 raise ExpertError(
@@ -171,6 +172,12 @@ class Judging:
                     remedy="See what it objects to, or run the same command again later; every answer so far is kept.",
                 )
             on_progress(done)
+
+    def _keep_late(self, under_way: dict[Future[Answer], OpenQuestion]) -> None:
+        """Keep what came while the run was being stopped: it was paid for."""
+        for future, one in under_way.items():
+            if not future.cancelled() and future.exception() is None:
+                self._keep(one.key, future.result())
 
     def _keep(self, key: str, answer: Answer) -> None:
         # That nobody answered says nothing about the picture: the next run asks again.
