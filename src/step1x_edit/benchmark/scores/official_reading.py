@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
 __all__ = ["OfficialReading", "read_officially"]
@@ -19,6 +18,8 @@ __all__ = ["OfficialReading", "read_officially"]
 DELIMITER = "||V^=^V||"
 """Stands before and after the answer in VIEScore's older prompts."""
 PAIR = re.compile(r"\[\d+, ?\d+\]")
+LARGEST = 1e150
+"""Beyond it the product of two scores is no number any more; a judge that writes such things has not scored."""
 LONE_NUMBERS = {str(number) for number in range(11)}
 
 
@@ -47,7 +48,7 @@ def read_officially(text: str, *, last: bool) -> OfficialReading:
         return OfficialReading(kind="none" if score is None else "scores", score=score)
     try:
         answer = json.loads(body.strip().replace("\n", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return OfficialReading(kind="repair")
     return _from_json(answer)
 
@@ -55,7 +56,7 @@ def read_officially(text: str, *, last: bool) -> OfficialReading:
 def _from_json(answer: object) -> OfficialReading:
     score = answer.get("score") if isinstance(answer, dict) else None
     given = score if isinstance(score, list) else [score]
-    numbers = [number for number in given if isinstance(number, (int, float)) and isfinite(number)]
+    numbers = [number for number in given if isinstance(number, (int, float)) and abs(number) < LARGEST]
     if not numbers or len(numbers) < len(given):
         return OfficialReading(kind="error")
     return OfficialReading(kind="scores", score=float(min(numbers)))
