@@ -61,7 +61,7 @@ def _lines(file: Path) -> Iterator[tuple[str, _Line]]:
             expected="a JSONL file in UTF-8, one case a line",
             remedy="Check the path.",
         ) from fault
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"line {number} of {file}"

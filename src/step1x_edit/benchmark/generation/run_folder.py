@@ -103,9 +103,8 @@ class RunFolder:
             DataError: Another line is no record.
         """
         path = self.path / LOG
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-        if lines and not lines[-1].endswith("\n"):
-            del lines[-1]
+        # Only line feeds end a record: an editor's words may hold other characters at which str.splitlines breaks.
+        *lines, _unfinished = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
         found: dict[CaseId, GenerationRecord] = {}
         for number, line in enumerate(lines, start=1):
             try:
