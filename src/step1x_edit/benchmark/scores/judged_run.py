@@ -76,9 +76,10 @@ def check_comparable(runs: list[JudgedRun]) -> None:
     Raises:
         DataError: Judges or cases differ; says in what.
     """
-    for run in runs[1:]:
-        _check_judges(runs[0], run)
-        _check_cases(runs[0], run)
+    for place, run in enumerate(runs):
+        for other in runs[:place]:
+            _check_judges(other, run)
+            _check_cases(other, run)
 
 
 def _check_judges(first: JudgedRun, second: JudgedRun) -> None:
