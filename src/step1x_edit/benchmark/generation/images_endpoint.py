@@ -13,6 +13,7 @@ from PIL import Image
 from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.generation.case_editor import NoPicture
 from step1x_edit.benchmark.generation.services import RETRIES, Patience, decoded, png_bytes
+from step1x_edit.errors import RequestError
 from step1x_edit.experts.extras import optional_package
 
 __all__ = ["ImagesEndpoint"]
@@ -38,6 +39,7 @@ class ImagesEndpoint:
 
     Raises:
         MissingExtra: The package openai is not installed.
+        RequestError: There is neither an address nor a key: nothing is sent to OpenAI by accident.
     """
 
     seeded = False
@@ -53,13 +55,21 @@ class ImagesEndpoint:
         seconds: float = 300.0,
     ) -> None:
         self._openai = optional_package("openai", extra="bench")
+        if base_url is None and not key:
+            raise RequestError(
+                given=f"images:{model} without an address or a key",
+                expected="the address of a service, or a key of OpenAI's",
+                remedy="Name the address with --url, or set STEP1X_EDITOR_KEY.",
+            )
         self._client = self._openai.OpenAI(
             base_url=base_url, api_key=key or NO_KEY, max_retries=RETRIES, timeout=seconds
         )
         self._model, self._options = model, dict(options or {})
         self.name, self.at_once = model, at_once
-        self.version = f"{model} at {self._client.base_url} {json.dumps(self._options, sort_keys=True)}"
-        self._patience = Patience(f"{model} at {self._client.base_url}")
+        # A name and a password in the address are nobody's business: this is written beside the pictures.
+        place = self._client.base_url.copy_with(userinfo=b"")
+        self.version = f"{model} at {place} {json.dumps(self._options, sort_keys=True)}"
+        self._patience = Patience(f"{model} at {place}")
 
     def edit(self, case: JudgeableCase, source: Image.Image, *, seed: int) -> Image.Image | NoPicture:  # noqa: ARG002
         """Return the picture at the size the service gave it, its refusal, or what went wrong.
