@@ -73,7 +73,7 @@ def test_another_size_is_told_and_the_rest_is_measured_as_a_judge_sees_it() -> N
     made, picture, _ = case()
     scores = measure_edit(made, Image.fromarray(picture).resize((96, 96)), NOBODY)
     assert scores.size_kept == 0
-    assert scores.structure > 0.5
+    assert scores.structure is not None and scores.structure > 0.5
 
 
 def test_wanted_lettering_is_read_and_the_old_one_is_not() -> None:

@@ -66,7 +66,7 @@ class JudgeFreeScores(_Record):
     """How far the scene as a whole moved, outside the region where that is known."""
     changed: float
     """Share of the pixels that changed visibly, 0..1."""
-    structure: float
+    structure: float | None
     """Structural similarity of source and edited picture in grey, -1..1."""
     changed_outside: float | None = None
     """Share of the pixels outside the region that changed visibly."""
@@ -118,7 +118,7 @@ def measure_edit(case: JudgeableCase, edited: Image.Image, experts: ExpertSet) -
         size_kept=float(edited.size == source.size),
         shift_px=None if shift is None else shift.length_px,
         changed=changed_area(changed),
-        structure=ssim(luma(before), luma(after)) or 0.0,
+        structure=ssim(luma(before), luma(after)),
         changed_outside=float(changed[kept].mean()) if kept is not None and seen else None,
         psnr_outside=psnr(before, after, where=kept) if kept is not None and seen else None,
         **_faces(before, after, experts),

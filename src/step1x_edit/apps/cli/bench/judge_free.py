@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from step1x_edit.apps.cli.bench.score_tables import TABLE_WIDTH
+from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.cases.opening import open_cases
 from step1x_edit.benchmark.generation.run_folder import RunFolder
 from step1x_edit.benchmark.judge_free import (
@@ -40,14 +41,20 @@ def measure_runs(
         Editor → its pictures' measures; cases without a picture have none.
 
     Raises:
-        DataError: There is no run of these cases.
+        DataError: There is no run of these cases, or two have one name.
     """
     cases = open_cases(suite)
     experts = EmbeddedExperts(parts) if parts else EmbeddedExperts()
     found: dict[str, tuple[JudgeFreeScores, ...]] = {}
     for run in (one for path in paths for one in _runs(path)):
+        if run.method in found:
+            raise DataError(
+                given=f"the editor {run.method} twice",
+                expected="editors of different names",
+                remedy="Give one run of each editor, or rename a folder below results.",
+            )
         whole = [one for one in cases if one.id.language in languages and run.is_whole(one.id)]
-        found[run.method] = tuple(measure_edit(one, Image.open(run.edited(one.id)), experts) for one in whole)
+        found[run.method] = tuple(_measured(one, run.edited(one.id), experts) for one in whole)
         if not whole:
             raise DataError(
                 given=f"{run.path}, in which no picture of {suite} lies",
@@ -55,6 +62,11 @@ def measure_runs(
                 remedy="Name the cases that were edited with --judge-free.",
             )
     return found
+
+
+def _measured(case: JudgeableCase, path: Path, experts: EmbeddedExperts) -> JudgeFreeScores:
+    with Image.open(path) as edited:
+        return measure_edit(case, edited, experts)
 
 
 def show_judge_free(method: str, summaries: Sequence[JudgeFreeSummary]) -> None:
