@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.generation.case_editor import NoPicture
@@ -52,8 +52,9 @@ class FinishedPictures:
         if path is None:
             return NoPicture(outcome="failed", reason="no file")
         try:
+            # Upright, as the released scorer reads it: the run's own copy no longer says which way is up.
             with Image.open(path) as picture:
-                return picture.convert("RGB")
+                return ImageOps.exif_transpose(picture).convert("RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as damage:
             return NoPicture(outcome="failed", reason=f"{path.name} cannot be decoded: {damage}")
 
