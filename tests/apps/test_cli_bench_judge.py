@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_a_language_without_pictures_is_left_out_unless_it_is_asked_for(made: tu
     with loopback_judge() as server:
         words = ("judge", folder, "--suite", own, "--judge-url", server.url, "--model", "m")
         assert "2 cases" in called(*words, "--languages", "cn").output
+        for place in folder.glob("fullset/*/cn"):
+            shutil.rmtree(place)
+        assert "2 cases: 2 scored" in called(*words).output
 
 
 def test_no_judge_is_asked_by_default(made: tuple[Path, Path]) -> None:

@@ -95,15 +95,18 @@ def test_agreement_is_one_for_one_mind_and_that_of_a_worked_example_between() ->
 
 def test_means_give_every_case_then_every_task_the_same_weight(tmp_path: Path, items: tuple[StudyItem, ...]) -> None:
     ratings = Ratings(tmp_path / "a.sqlite")
-    for person, level in (("p", 2), ("q", 6)):
+    given = {"p": (2, 10, 2), "q": (6, None, 2)}
+    for person, levels in given.items():
         ratings.add_person(person)
-        for item in items[:3]:
-            ratings.rate(person, item.case.id, {"first": level, "second": 10}, seconds=1.0)
+        for item, level in zip(items[:3], levels, strict=True):
+            if level is not None:
+                ratings.rate(person, item.case.id, {"first": level, "second": 10}, seconds=1.0)
     found = study_results(ratings.all())
     assert found.people == 2
     assert [one.method for one in found.methods] == ["second", "first"]
-    assert found.methods[1].macro.value == pytest.approx(4.0)
-    assert (found.methods[1].cases, found.methods[1].ratings) == (3, 6)
+    # Two cases of one task, 4 and 10, and one of another, 2; over answers alike it would be 4.4, over cases alike 5.33.
+    assert found.methods[1].macro.value == pytest.approx(4.5)
+    assert (found.methods[1].cases, found.methods[1].ratings) == (3, 5)
 
 
 def test_the_page_ranks_by_keyboard_goes_on_after_a_stop_and_names_no_editor(
