@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from PIL import Image
@@ -85,7 +87,8 @@ class GeminiEditor:
             if fault.code in _NOBODY_CAN:
                 raise self._patience.unusable(told) from fault
             return self._patience.failed(told)
-        except OSError as lost:
+        except (ValueError, *_lost_connections()) as lost:
+            # What is no JSON, such as an error page sent as success, comes through as json's own error.
             return self._patience.failed(f"{type(lost).__name__}: {lost}")
         return self._read(answer)
 
@@ -119,3 +122,12 @@ class GeminiEditor:
         if blocked or words or (reason and reason.value in _REFUSALS):
             return self._patience.refused(told)
         return self._patience.failed(told or "an answer without a picture")
+
+
+def _lost_connections() -> tuple[type[Exception], ...]:
+    """Return what Google's client lets through of its HTTP library, which is either of two."""
+    found: list[type[Exception]] = [OSError]
+    for name in ("httpx", "httpx2"):
+        with suppress(ImportError):
+            found.append(import_module(name).HTTPError)
+    return tuple(found)
