@@ -73,6 +73,7 @@ def test_noise_as_picture_keeps_within_its_bytes(tmp_path: Path) -> None:
     run = draw_run(tmp_path, "noise", tasks=TASKS[:1], per_task=1, size=(512, 512), noise=120)
     gathered = gather_report([read_judged_run(run / "judged" / JUDGE)], seen_from=tmp_path)
     thumbnail = gathered.cases[0].source
+    assert thumbnail is not None
     assert max(thumbnail.size) == SIDE
     assert len(thumbnail.data_url) < LARGEST_BYTES * 4 / 3 + 40
 
@@ -83,6 +84,18 @@ def test_a_picture_that_changed_after_judging_is_refused(tmp_path: Path) -> None
     edited.write_bytes(edited.with_name(f"{edited.stem}_SRCIMG.png").read_bytes())
     with pytest.raises(DataError, match="has changed since it was judged"):
         gather_report([read_judged_run(run / "judged" / JUDGE)], seen_from=tmp_path)
+
+
+def test_a_refused_case_without_its_source_is_shown_without_it(tmp_path: Path) -> None:
+    run = draw_run(tmp_path, "ours", tasks=TASKS[:1], per_task=2)
+    sources = list(run.glob("fullset/**/*_SRCIMG.png"))
+    (lone,) = (path for path in sources if not path.with_name(path.name.replace("_SRCIMG", "")).exists())
+    lone.unlink()
+    report = gather_report([read_judged_run(run / "judged" / JUDGE)], seen_from=tmp_path)
+    assert [(one.ours.state, one.source is None) for one in report.cases] == [("scored", False), ("missing", True)]
+    page, _, figures = write_report(report, tmp_path / "report.html")
+    assert "not in the folder" in page.read_text(encoding="utf-8")
+    assert json.loads(figures.read_text(encoding="utf-8"))["cases"][1]["source"] is None
 
 
 def test_runs_under_other_judges_are_not_put_side_by_side(tmp_path: Path) -> None:

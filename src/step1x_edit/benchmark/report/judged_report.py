@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from step1x_edit.benchmark.generation.run_folder import PICTURES, edited_name, source_name
 from step1x_edit.benchmark.report.pictures import JudgedPicture, Thumbnail, make_thumbnails
 from step1x_edit.benchmark.scores.judged_run import JudgedRun, check_comparable
 from step1x_edit.benchmark.scores.pairing import paired_differences
 from step1x_edit.benchmark.scores.table import score_table
 from step1x_edit.errors import RequestError
-from step1x_edit.schema.judged import CaseId, JudgedCase
+from step1x_edit.schema.judged import JudgedCase
 from step1x_edit.schema.judged_scores import PairedDifference, ScoreTable
 from step1x_edit.schema.tasks import EditTask
 
@@ -27,7 +28,8 @@ class ShownCase:
     ours: JudgedCase
     rival: JudgedCase | None
     """The rival's; None without a rival, or where the judge has not seen the case."""
-    source: Thumbnail
+    source: Thumbnail | None
+    """None where neither source nor edited picture lies in the folder, as the released code leaves a refused case."""
     edited: Thumbnail | None
     """None where the editor gave no picture."""
     rival_edited: Thumbnail | None
@@ -116,7 +118,7 @@ def _shown(ours: JudgedRun, rival: JudgedRun | None, seen_from: Path) -> tuple[S
     ordered = sorted(ours.cases, key=_worst_first)
     others = {one.case: one for one in rival.cases} if rival else {}
     pairs = [(one, others.get(one.case)) for one in ordered]
-    wanted = [_source(ours, one) for one in ordered]
+    wanted = [picture for one in ordered for picture in _source(ours, one)]
     wanted += [picture for one in ordered for picture in _edited(ours, one)]
     if rival is not None:
         wanted += [picture for _, other in pairs if other is not None for picture in _edited(rival, other)]
@@ -125,9 +127,9 @@ def _shown(ours: JudgedRun, rival: JudgedRun | None, seen_from: Path) -> tuple[S
         ShownCase(
             ours=one,
             rival=other,
-            source=thumbnails[_source(ours, one).path],
-            edited=_thumbnail(ours, one, thumbnails),
-            rival_edited=None if rival is None or other is None else _thumbnail(rival, other, thumbnails),
+            source=_thumbnail(_source(ours, one), thumbnails),
+            edited=_thumbnail(_edited(ours, one), thumbnails),
+            rival_edited=None if rival is None or other is None else _thumbnail(_edited(rival, other), thumbnails),
         )
         for one, other in pairs
     )
@@ -139,21 +141,24 @@ def _worst_first(case: JudgedCase) -> tuple[int, bool, float, str, str]:
     return _TASK_ORDER[case.case.task], unknown, overall or 0.0, case.case.language, case.case.key
 
 
-def _thumbnail(run: JudgedRun, case: JudgedCase, thumbnails: dict[Path, Thumbnail]) -> Thumbnail | None:
-    edited = _edited(run, case)
-    return thumbnails[edited[0].path] if edited else None
+def _thumbnail(pictures: tuple[JudgedPicture, ...], thumbnails: dict[Path, Thumbnail]) -> Thumbnail | None:
+    return thumbnails[pictures[0].path] if pictures else None
 
 
 def _edited(run: JudgedRun, case: JudgedCase) -> tuple[JudgedPicture, ...]:
     """Return the edited picture, or nothing where there is none."""
     if case.edited_sha256 is None:
         return ()
-    return (JudgedPicture(path=_file(run, case.case, ""), sha256=case.edited_sha256),)
+    return (JudgedPicture(path=_pictures(run) / edited_name(case.case), sha256=case.edited_sha256),)
 
 
-def _source(run: JudgedRun, case: JudgedCase) -> JudgedPicture:
-    return JudgedPicture(path=_file(run, case.case, "_SRCIMG"), sha256=case.source_sha256)
+def _source(run: JudgedRun, case: JudgedCase) -> tuple[JudgedPicture, ...]:
+    """Return the source, or nothing where the folder has neither it nor an edited picture."""
+    path = _pictures(run) / source_name(case.case)
+    if case.edited_sha256 is None and not path.is_file():
+        return ()
+    return (JudgedPicture(path=path, sha256=case.source_sha256),)
 
 
-def _file(run: JudgedRun, case: CaseId, mark: str) -> Path:
-    return run.folder.parent.parent / "fullset" / f"{case}{mark}.png"
+def _pictures(run: JudgedRun) -> Path:
+    return run.folder.parent.parent / PICTURES

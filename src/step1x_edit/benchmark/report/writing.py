@@ -53,7 +53,7 @@ def _case(shown: ShownCase) -> dict[str, Any]:
         **shown.ours.case.model_dump(mode="json"),
         "instruction": shown.ours.instruction,
         "intersection": shown.ours.intersection,
-        "source": shown.source.link,
+        "source": shown.source and shown.source.link,
         "ours": _scores(shown.ours, shown.edited and shown.edited.link),
     }
     if shown.rival is not None:

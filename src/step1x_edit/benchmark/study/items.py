@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
-from step1x_edit.benchmark.generation.run_folder import edited_name
+from step1x_edit.benchmark.generation.run_folder import PICTURES, edited_name
 from step1x_edit.errors import DataError
 from step1x_edit.schema.judged import CaseLanguage
 
@@ -93,5 +93,5 @@ def fingerprint_of(items: Sequence[StudyItem]) -> str:
 
 
 def _pictures(case: JudgeableCase, runs: Sequence[Path]) -> dict[str, Path]:
-    paths = {run.name: run / "fullset" / edited_name(case.id) for run in runs}
+    paths = {run.name: run / PICTURES / edited_name(case.id) for run in runs}
     return {name: path for name, path in paths.items() if path.is_file()}
