@@ -20,7 +20,16 @@ from step1x_edit.schema.judged import CaseId, GenerationRecord
 from step1x_edit.store.lock import locked
 from step1x_edit.store.shard import disk_errors, written_whole
 
-__all__ = ["LOG", "PICTURES", "SETTINGS", "GenerationSettings", "RunFolder", "edited_name", "source_name"]
+__all__ = [
+    "LOG",
+    "PICTURES",
+    "SETTINGS",
+    "GenerationSettings",
+    "RunFolder",
+    "edited_name",
+    "read_settings",
+    "source_name",
+]
 
 SETTINGS, LOG, PICTURES = "run.json", "generation.jsonl", "fullset"
 _METHOD = re.compile(r"[\w-][\w.+-]{0,99}")
@@ -49,6 +58,23 @@ def edited_name(case: CaseId) -> Path:
 def source_name(case: CaseId) -> Path:
     """Return where its source lies, from ``fullset`` on."""
     return Path(case.task.value) / case.language / f"{case.key}_SRCIMG.png"
+
+
+def read_settings(folder: Path) -> GenerationSettings:
+    """Return what decided the run in an editor's folder.
+
+    Raises:
+        DataError: There is no run, or its settings cannot be read.
+    """
+    path = folder / SETTINGS
+    try:
+        return GenerationSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as fault:
+        raise DataError(
+            given=f"{path}, which cannot be read ({' '.join(str(fault).split())[:200]})",
+            expected="the settings of a run",
+            remedy="Make the pictures with `step1x bench run`.",
+        ) from fault
 
 
 class RunFolder:
@@ -86,15 +112,7 @@ class RunFolder:
         Raises:
             DataError: There is no run, or its settings cannot be read.
         """
-        path = self.path / SETTINGS
-        try:
-            return GenerationSettings.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as fault:
-            raise DataError(
-                given=f"{path}, which cannot be read ({' '.join(str(fault).split())[:200]})",
-                expected="the settings of a run",
-                remedy="Make the pictures with `step1x bench run`.",
-            ) from fault
+        return read_settings(self.path)
 
     def records(self) -> dict[CaseId, GenerationRecord]:
         """Return how each case went, the last word of each. A line that a kill cut off at the end is left out.

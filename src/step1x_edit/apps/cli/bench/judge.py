@@ -116,12 +116,11 @@ def _chosen(name: str, folder: Path, languages: str | None) -> tuple[JudgeableCa
 
 def _refuse_other_cases(cases: Cases, folder: Path) -> None:
     """Check that the pictures were made of these cases, where the folder says of which."""
-    from step1x_edit.benchmark.generation.run_folder import SETTINGS, GenerationSettings
+    from step1x_edit.benchmark.generation.run_folder import SETTINGS, read_settings
 
-    path = folder / SETTINGS
-    if not path.is_file():
+    if not (folder / SETTINGS).is_file():
         return
-    made = GenerationSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    made = read_settings(folder)
     if made.fingerprint != cases.fingerprint:
         raise DataError(
             given=f"{folder}, whose pictures were made of {made.suite} ({made.fingerprint[:8]}), and the cases "
