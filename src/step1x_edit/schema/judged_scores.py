@@ -139,4 +139,4 @@ class PairedDifference(_Record):
     p_value: float
     """Of the macro difference: how often chance alone gives one at least as large (signs flipped case by case)."""
     p_adjusted: float
-    """The same after Holm's correction for all pairs and metrics that were compared together."""
+    """The same after Holm's correction for all pairs and metrics of this language and subset."""

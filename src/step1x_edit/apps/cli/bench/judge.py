@@ -55,7 +55,8 @@ def judge(
     max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest answer, over the protocol's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Over the protocol's.")] = None,
     languages: Annotated[
-        str | None, typer.Option(metavar="en,cn", help="Which to judge.  [those with pictures]")
+        str | None,
+        typer.Option(metavar="en,cn", help="Which to judge; the log then holds these alone.  [those with pictures]"),
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Questions under way at a time.")] = 4,
     per_minute: Annotated[int | None, typer.Option(min=1, help="At most so many requests a minute.")] = None,
