@@ -54,7 +54,8 @@ class LocalChat:
     def fingerprint(self) -> str:
         """Short name of the weights, from a few values of each."""
         digest = hashlib.sha256()
-        for name, weight in self._model.named_parameters():
+        # Quantised weights are buffers, not parameters.
+        for name, weight in self._model.state_dict().items():
             digest.update(f"{name} {weight.flatten()[:SAMPLED].float().tolist()}".encode())
         return digest.hexdigest()[:12]
 
