@@ -11,8 +11,9 @@ from PIL import Image
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
 from step1x_edit.benchmark.cases.case_set import Cases
+from step1x_edit.benchmark.cases.naming import case_id
 from step1x_edit.benchmark.suites import BenchmarkCase, Language, open_suite
-from step1x_edit.schema.judged import CaseId, CaseLanguage
+from step1x_edit.schema.judged import CaseLanguage
 
 __all__ = ["open_suite_cases"]
 
@@ -26,18 +27,19 @@ def open_suite_cases(name: str) -> Cases:
         name: A suite in the package, or the folder of a store of triplets.
 
     Raises:
-        DataError: There is no such suite, or it is empty.
+        DataError: There is no such suite, it is empty, or a case's name is no file name.
         MissingExtra: pyarrow is not installed.
     """
     suite = open_suite(name)
     pairs = list(product(_LANGUAGES, suite.cases))
-    cases = [_case(case, ours, stored) for (ours, stored), case in pairs]
+    cases = [_case(case, ours, stored, where=f"the store {name}") for (ours, stored), case in pairs]
     return Cases(suite.name, cases, source_hash=lambda number: pairs[number][1].record.source.sha256)
 
 
-def _case(case: BenchmarkCase, language: CaseLanguage, stored: Language) -> JudgeableCase:
+def _case(case: BenchmarkCase, language: CaseLanguage, stored: Language, *, where: str) -> JudgeableCase:
     return JudgeableCase(
-        id=CaseId(task=case.record.task, language=language, key=case.name),
+        # A store of somebody else's may hold any name; files are named after it.
+        id=case_id(case.record.task.value, language, case.name, where=where),
         instruction=case.instruction(stored),
         intersection=True,
         open_source=_opening(case),
