@@ -44,7 +44,7 @@ class FinishedPictures:
         """Return the finished picture at its own size; none and a torn one are failures.
 
         Raises:
-            DataError: The source beside it has another size: it belongs to another case set.
+            DataError: The source beside it is torn, or has another size: it belongs to another case set.
         """
         self._check_source(case, source)
         wanted = self._folder / edited_name(case.id)
@@ -62,8 +62,15 @@ class FinishedPictures:
         beside = self._folder / source_name(case.id)
         if not beside.is_file():
             return
-        with Image.open(beside) as picture:
-            size = picture.size
+        try:
+            with Image.open(beside) as picture:
+                size = picture.size
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as damage:
+            raise DataError(
+                given=f"{beside}, which cannot be decoded ({damage})",
+                expected=f"the source of {case.id}",
+                remedy="Fetch it again, or delete it: it is only compared with.",
+            ) from damage
         if size != source.size:
             raise DataError(
                 given=f"{beside} of {size[0]} x {size[1]} px",
