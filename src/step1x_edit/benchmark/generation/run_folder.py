@@ -27,6 +27,7 @@ __all__ = [
     "GenerationSettings",
     "RunFolder",
     "edited_name",
+    "read_records",
     "read_settings",
     "source_name",
 ]
@@ -77,6 +78,31 @@ def read_settings(folder: Path) -> GenerationSettings:
         ) from fault
 
 
+def read_records(folder: Path) -> dict[CaseId, GenerationRecord]:
+    """Return how each case in an editor's folder went, the last word of each; nothing where no run of ours made it.
+
+    A line that a kill cut off at the end is left out.
+
+    Raises:
+        DataError: Another line is no record.
+    """
+    path = folder / LOG
+    # Only line feeds end a record: an editor's words may hold other characters at which str.splitlines breaks.
+    *lines, _unfinished = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
+    found: dict[CaseId, GenerationRecord] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = GenerationRecord.model_validate_json(line)
+        except ValidationError as fault:
+            raise DataError(
+                given=f"line {number} of {path}, which is no record",
+                expected="lines that `step1x bench run` wrote",
+                remedy="Delete the line; its case is edited again.",
+            ) from fault
+        found[record.case] = record
+    return found
+
+
 class RunFolder:
     """The folder ``results/<method>`` of one editor.
 
@@ -120,21 +146,7 @@ class RunFolder:
         Raises:
             DataError: Another line is no record.
         """
-        path = self.path / LOG
-        # Only line feeds end a record: an editor's words may hold other characters at which str.splitlines breaks.
-        *lines, _unfinished = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
-        found: dict[CaseId, GenerationRecord] = {}
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = GenerationRecord.model_validate_json(line)
-            except ValidationError as fault:
-                raise DataError(
-                    given=f"line {number} of {path}, which is no record",
-                    expected="lines that `step1x bench run` wrote",
-                    remedy="Delete the line; its case is edited again.",
-                ) from fault
-            found[record.case] = record
-        return found
+        return read_records(self.path)
 
     @contextmanager
     def claimed(self, settings: GenerationSettings) -> Iterator[None]:

@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import ValidationError
 
 from step1x_edit.benchmark.cases.case import JudgeableCase
-from step1x_edit.benchmark.generation.run_folder import LOG as GENERATION
-from step1x_edit.benchmark.generation.run_folder import PICTURES, edited_name, source_name
+from step1x_edit.benchmark.generation.run_folder import PICTURES, edited_name, read_records, source_name
 from step1x_edit.benchmark.running import write_whole
-from step1x_edit.errors import DataError
 from step1x_edit.measures.hashing import pixel_sha256
-from step1x_edit.schema.judged import CaseId, GenerationRecord
+from step1x_edit.schema.judged import CaseId
 
 __all__ = ["CasePictures", "PictureHashes", "edited_path", "find_pictures", "not_made", "source_path"]
 
@@ -43,18 +40,11 @@ def not_made(folder: Path) -> dict[str, str]:
     Raises:
         DataError: A line of the record cannot be read.
     """
-    path = folder / GENERATION
-    if not path.is_file():
-        return {}
-    reasons: dict[str, str] = {}
-    # What stands behind the last line feed is being written, or was cut off by a kill.
-    *lines, _unfinished = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines, start=1):
-        record = _generation_record(line, where=f"{path}, line {number}")
-        reasons.pop(str(record.case), None)
-        if record.outcome != "edited":
-            reasons[str(record.case)] = f"{record.outcome}: {record.reason}"
-    return reasons
+    return {
+        str(case): f"{record.outcome}: {record.reason}"
+        for case, record in read_records(folder).items()
+        if record.outcome != "edited"
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,14 +137,3 @@ def _kept_hashes(path: Path) -> dict[str, str]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # They are found out again.
         return {}
-
-
-def _generation_record(line: str, *, where: str) -> GenerationRecord:
-    try:
-        return GenerationRecord.model_validate_json(line)
-    except ValidationError as fault:
-        raise DataError(
-            given=f"{where}, which is no record of an edit",
-            expected="a line that `step1x bench run` wrote",
-            remedy="Delete the line and run the editor over the cases again.",
-        ) from fault
