@@ -39,7 +39,9 @@ def test_an_own_row_stands_in_its_place_with_hash_date_and_interval(tmp_path: Pa
     assert row.interval is not None
     assert row.prompt_sha256 == JUDGE.prompt_sha256
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", row.date)
-    assert row.notes == ()
+    assert row.notes == (
+        f"asked in the words {JUDGE.prompt_sha256[:12]}: compares only if these are the published ones",
+    )
     assert any("judge published pictures with it first" in one for one in board.warnings)
 
 

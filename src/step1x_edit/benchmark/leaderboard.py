@@ -186,6 +186,10 @@ def _case_words(run: JudgedRun, section: ScoreSection) -> str:
 def _own_notes(judge: JudgeSettings, section: ScoreSection, *, family: JudgeFamily) -> Iterable[str]:
     if judge.own_prompts:
         yield "asked in our own wording: not comparable with any published row"
+    else:
+        yield f"asked in the words {judge.prompt_sha256[:12]}: compares only if these are the published ones"
+    if judge.structured:
+        yield "answers held to a schema, unlike those of published rows"
     if family not in judge.model.lower():
         yield f"judged by {judge.model}: not comparable with rows judged by {family}"
     if not _is_whole(section):

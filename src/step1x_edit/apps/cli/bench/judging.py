@@ -72,7 +72,7 @@ def run_judge(order: JudgeOrder, folder: Path, cases: Sequence[JudgeableCase]) -
             typer.echo(line)
         if order.dry_run:
             return
-        _make_sure(known, order)
+        _make_sure(known, judge, order)
         with counting_progress("questions", len(judging.open_questions)) as on_progress:
             judging.ask(at_once=order.at_once, per_minute=order.per_minute, on_progress=on_progress)
         rows = judging.write_log()
@@ -136,9 +136,10 @@ def _expectation(known: Estimate, judge: Judge, order: JudgeOrder) -> list[str]:
     return lines
 
 
-def _make_sure(known: Estimate, order: JudgeOrder) -> None:
-    """Ask a person before money is spent; a script said what it wants."""
-    if known.questions and known.dollars and not order.sure and Console().is_terminal:
+def _make_sure(known: Estimate, judge: Judge, order: JudgeOrder) -> None:
+    """Ask a person before money is or may be spent; a script said what it wants."""
+    may_cost = judge.settings.backend == "openai" and known.dollars != 0
+    if known.questions and may_cost and not order.sure and Console().is_terminal:
         typer.confirm("Ask them?", abort=True)
 
 
