@@ -122,6 +122,7 @@ def test_the_page_ranks_by_keyboard_goes_on_after_a_stop_and_names_no_editor(
         browser.get_by_text("1 of 4 cases done").wait_for()
         browser.reload()
         browser.get_by_text("1 of 4 cases done").wait_for()
+        _until(browser, "!busy")
         browser.keyboard.press("Backspace")
         _until(browser, "document.querySelectorAll(':checked').length === 3")
         assert _chosen(browser) == [10, 6, 2]
