@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from step1x_edit.errors import RequestError
 from step1x_edit.experts.multimodal_chat import Reply
+from step1x_edit.models.fingerprint import weights_fingerprint
 from step1x_edit.models.processor import Step1XEditProcessor
 
 __all__ = ["LocalChat"]
@@ -23,8 +23,6 @@ MODEL_TYPE = "qwen2_5_vl"
 SYSTEM = "You are a helpful assistant."
 """The system turn of Qwen's chat template where none is given."""
 PICTURE = "<|image_pad|>"
-SAMPLED = 64
-"""Values of each weight that go into the fingerprint."""
 
 
 class LocalChat:
@@ -53,11 +51,8 @@ class LocalChat:
     @property
     def fingerprint(self) -> str:
         """Short name of the weights, from a few values of each."""
-        digest = hashlib.sha256()
         # Quantised weights are buffers, not parameters.
-        for name, weight in self._model.state_dict().items():
-            digest.update(f"{name} {weight.flatten()[:SAMPLED].float().tolist()}".encode())
-        return digest.hexdigest()[:12]
+        return weights_fingerprint(self._model.state_dict().items())
 
     @torch.no_grad()
     def reply(self, question: str, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]] = ()) -> Reply:

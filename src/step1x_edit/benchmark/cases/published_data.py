@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from step1x_edit.errors import DataError, MissingExtra
+from step1x_edit.store.hub_cache import cached_data_set
 
 __all__ = ["PUBLISHED_NAME", "SPLITS", "load_published", "looks_published"]
 
@@ -113,17 +114,14 @@ def _require(columns: Sequence[str], present: Sequence[str], place: str) -> None
 
 
 def _cached(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError) as absent:
+    folder = cached_data_set(name)
+    if folder is None:
         raise DataError(
             given=f"{name}, neither a path nor a data set in the hub cache",
             expected="GEdit-Bench on this machine",
             remedy=f"Fetch it with `hf download --repo-type dataset {PUBLISHED_NAME}`.",
-        ) from absent
+        )
+    return folder
 
 
 def _datasets() -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from step1x_edit.errors import DataError, MissingExtra
+from step1x_edit.store.hub_cache import cached_data_set
 from step1x_edit.training.pairs.pair import Language, MissingPartner, PairContent, PairFacts, TrainingPair
 from step1x_edit.training.pairs.pictures import Stored, content_hash, picture_size, read_mask, read_picture
 
@@ -173,17 +174,14 @@ def _datasets() -> Any:
 
 def _cached(name: str) -> Path:
     """Return a data set's folder in the cache of the hub."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError) as error:
+    folder = cached_data_set(name)
+    if folder is None:
         raise DataError(
             given=f"{name}, neither a path nor a data set in the hub cache",
             expected="pairs that are on this machine",
             remedy=f"Check the path, or fetch it with `hf download --repo-type dataset {name}`.",
-        ) from error
+        )
+    return folder
 
 
 def _load(datasets: Any, place: Path, split: str) -> Any:

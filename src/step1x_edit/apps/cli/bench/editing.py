@@ -19,6 +19,8 @@ from step1x_edit.schema.tasks import EditTask
 
 if TYPE_CHECKING:
     from step1x_edit.benchmark.generation.case_editor import CaseEditor
+    from step1x_edit.benchmark.generation.gemini import GeminiEditor
+    from step1x_edit.benchmark.generation.images_endpoint import ImagesEndpoint
     from step1x_edit.benchmark.generation.run_folder import RunFolder
 
 __all__ = ["EditOrder", "parse_options", "run_edits"]
@@ -136,23 +138,21 @@ def _editor(order: EditOrder) -> CaseEditor:
 
 
 def _images(order: EditOrder, model: str) -> CaseEditor:
-    from step1x_edit.apps.settings import read_settings
     from step1x_edit.benchmark.generation.images_endpoint import ImagesEndpoint
 
-    return ImagesEndpoint(
-        model=model,
-        base_url=order.url,
-        key=read_settings().editor_key,
-        options=order.options,
-        at_once=order.at_once,
-    )
+    return _service(ImagesEndpoint, order, model)
 
 
 def _gemini(order: EditOrder, model: str) -> CaseEditor:
-    from step1x_edit.apps.settings import read_settings
     from step1x_edit.benchmark.generation.gemini import GeminiEditor
 
-    return GeminiEditor(
+    return _service(GeminiEditor, order, model)
+
+
+def _service(kind: type[ImagesEndpoint] | type[GeminiEditor], order: EditOrder, model: str) -> CaseEditor:
+    from step1x_edit.apps.settings import read_settings
+
+    return kind(
         model=model,
         base_url=order.url,
         key=read_settings().editor_key,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
 from step1x_edit import __version__
 from step1x_edit.apps.cli.engine import Engine, load_editor
@@ -23,6 +21,7 @@ from step1x_edit.benchmark.running import run_suite, write_whole
 from step1x_edit.benchmark.scoring import gone_text, recognised_text, score_case, summarise
 from step1x_edit.benchmark.suites import open_suite
 from step1x_edit.experts.embedded import EmbeddedExperts
+from step1x_edit.models.fingerprint import weights_fingerprint
 from step1x_edit.schema.score import RunSettings, TaskSummary
 
 __all__ = ["BenchOrder", "release_editor", "run_bench"]
@@ -98,16 +97,8 @@ def release_editor(
     """
     loaded = load_editor(engine)
     words = [__version__, *(f"{path.name}:{scale}" for path, scale in engine.adapters)]
-    words.append(_fingerprint(loaded.pipeline.transformer))
+    words.append(weights_fingerprint(loaded.pipeline.transformer.named_parameters()))
     return ReleaseEditor(loaded, name=name, version=" ".join(words), preset=preset, settings=settings)
-
-
-def _fingerprint(network: nn.Module) -> str:
-    """Return a short name of the weights, from a few values of each: other weights, another run."""
-    digest = hashlib.sha256()
-    for name, weight in network.named_parameters():
-        digest.update(f"{name} {weight.flatten()[:64].tolist()}".encode())
-    return digest.hexdigest()[:12]
 
 
 def _table(summaries: tuple[TaskSummary, ...], *, title: str) -> Table:
