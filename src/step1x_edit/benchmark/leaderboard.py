@@ -194,8 +194,6 @@ def _own_notes(judge: JudgeSettings, section: ScoreSection, *, family: JudgeFami
         yield f"judged by {judge.model}: not comparable with rows judged by {family}"
     if not _is_whole(section):
         yield f"{section.counts.cases} cases that are not the whole of GEdit-Bench: not comparable with published rows"
-    if not judge.resize_to_source:
-        yield "judged at the edited picture's own size, unlike published rows"
     left = {"without a picture": section.counts.missing, "unscored": section.counts.unscored}
     left["not judged yet"] = section.counts.unjudged
     said = ", ".join(f"{count} {what}" for what, count in left.items() if count)

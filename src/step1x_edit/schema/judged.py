@@ -61,8 +61,6 @@ class JudgeSettings(_Record):
     structured: bool = False
     """Whether the service holds the answer to a JSON schema."""
     picture_form: Literal["jpeg", "png"]
-    resize_to_source: bool = True
-    """The edited picture is brought to the source's size before it is judged."""
     temperature: float | None = None
     max_tokens: int
     seed: int | None = None

@@ -60,12 +60,11 @@ def facts_of(report: JudgedReport) -> list[tuple[str, str]]:
     """Return what decided the judge's answers, as names and values."""
     judge = report.runs[0].judge
     wording = "our own wording" if judge.own_prompts else "as given by the user"
-    sizes = "brought to the size of the source" if judge.resize_to_source else "at their own size"
     return [
         ("judge", f"{judge.model} ({judge.backend})"),
         ("questions", f"{wording}, SHA-256 {judge.prompt_sha256}"),
         ("order in the message", "text, then pictures" if judge.text_first else "pictures, then text"),
-        ("pictures sent", f"{judge.picture_form.upper()}, {sizes}"),
+        ("pictures sent", f"{judge.picture_form.upper()}, brought to the size of the source"),
         ("temperature", "the service's default" if judge.temperature is None else f"{judge.temperature:g}"),
         ("longest answer", f"{judge.max_tokens} tokens"),
         ("seed", "none" if judge.seed is None else str(judge.seed)),
